@@ -1,0 +1,26 @@
+# layer(NAME [USES layer...] [LIBS library...] [SOURCES file...])
+#
+# Makes the static library of the layer in the current folder: all its *.c files (or, where the
+# platform decides, those named). A layer sees only the layers it uses, and so do its unit tests in
+# tests/unit/NAME/, so a wrong dependency fails to link. Every layer uses `base`.
+function(layer name)
+    cmake_parse_arguments(ARG "" "" "USES;LIBS;SOURCES" ${ARGN})
+    if(NOT ARG_SOURCES)
+        file(GLOB ARG_SOURCES CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.c")
+    endif()
+    if(NOT ARG_SOURCES)
+        return()
+    endif()
+    add_library(layer_${name} STATIC ${ARG_SOURCES})
+    target_include_directories(layer_${name} PUBLIC "${CMAKE_SOURCE_DIR}/src" "${CMAKE_SOURCE_DIR}")
+    target_link_libraries(layer_${name} PRIVATE lunatic_warnings)
+    if(NOT name STREQUAL "base")
+        target_link_libraries(layer_${name} PUBLIC layer_base)
+    endif()
+    foreach(used IN LISTS ARG_USES)
+        target_link_libraries(layer_${name} PUBLIC layer_${used})
+    endforeach()
+    target_link_libraries(layer_${name} PUBLIC ${ARG_LIBS})
+    set_target_properties(layer_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    set_property(GLOBAL APPEND PROPERTY LUNATIC_LAYERS layer_${name})
+endfunction()

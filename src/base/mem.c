@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "base/mem.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+static atomic_size_t fail_countdown; /* 0: off; else the number of mem_try calls until one fails */
+static _Thread_local size_t allocations;
+
+void mem_fail_after(size_t n)
+{
+    atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
+}
+
+size_t mem_allocation_count(void)
+{
+    return allocations;
+}
+
+static bool must_fail(void)
+{
+    if (LIKELY(atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0))
+        return false;
+    return atomic_fetch_sub_explicit(&fail_countdown, 1, memory_order_relaxed) == 1;
+}
+
+void *mem_try_alloc(size_t count, size_t size)
+{
+    if (UNLIKELY(must_fail()))
+        return NULL;
+    allocations++;
+    return calloc(count ? count : 1, size ? size : 1);
+}
+
+void *mem_alloc(size_t count, size_t size)
+{
+    void *ptr;
+
+    allocations++;
+    ptr = calloc(count ? count : 1, size ? size : 1);
+    ASSERT(ptr && "out of memory");
+    return ptr;
+}
+
+void *mem_try_realloc(void *ptr, size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (UNLIKELY(must_fail()) || __builtin_mul_overflow(count, size, &bytes))
+        return NULL;
+    allocations++;
+    return realloc(ptr, bytes ? bytes : 1);
+}
+
+void mem_free(void *ptr)
+{
+    free(ptr);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Tasks: what the scheduler runs. A task is a `run` function that the worker calls again and again; what
+ * it says decides what comes next. The scheduler knows neither stacks nor wasm.
+ *
+ * Life: task_init, task_start (once), then run() on some worker, never on two at a time, until it returns
+ * TASK_DONE; then `done()` is called on that worker, after which the scheduler no longer knows the task.
+ * The storage is the caller's. Storage of tasks that others may still wake must never be unmapped or used
+ * for something else than a task: wakes are only hints and may come late. */
+#ifndef SCHED_TASK_H
+#define SCHED_TASK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct scheduler;
+struct worker;
+struct task;
+
+enum task_result {
+    TASK_YIELD,  /* it could go on: run it again, after the others that were woken */
+    TASK_USED_UP, /* the same, but its slice is used up (a tick stopped it): to the queue of the used-up */
+    TASK_PARK,   /* run it again when task_wake is called (a wake during this run counts) */
+    TASK_DONE,   /* never again */
+};
+
+enum task_state { TASK_NEW, TASK_QUEUED, TASK_RUNNING, TASK_RUNNING_WOKEN, TASK_PARKED, TASK_DEAD };
+
+/* What every kind of task has in common, constant and shared. */
+struct task_class {
+    enum task_result (*run)(struct task *t, struct worker *w);
+    void (*done)(struct task *t, struct worker *w); /* after TASK_DONE; may reuse the storage for a new task */
+    void (*prefetch)(struct task *t);               /* hint: runs soon; may be NULL */
+};
+
+/* A node of the timer wheel: one per task for its deadline, separate ones for other uses. */
+struct timer {
+    struct timer *next, *prev; /* in its slot of the wheel; NULL: not armed */
+    uint64_t deadline_ns;      /* when the holder wants it to fire: monotonic clock; UINT64_MAX: never */
+    uint64_t armed_ns;         /* when the wheel will look at it, <= deadline_ns */
+    void (*fire)(struct timer *t, struct worker *w); /* on the wheel's worker, wheel unlocked */
+    uint32_t wheel;            /* index of the worker whose wheel holds it */
+    uint32_t generation;       /* free for the owner's use */
+};
+
+struct task {
+    const struct task_class *class_;
+    struct task *next;            /* in a run queue */
+    _Atomic uint32_t state;       /* enum task_state */
+    uint32_t worker;              /* index of the worker that ran it last */
+};
+
+void task_init(struct task *t, const struct task_class *class_);
+
+/* Queues a new task: on `w`'s own queue if the caller is that worker, else (w NULL) on the global queue. */
+void task_start(struct scheduler *s, struct worker *w, struct task *t);
+
+/* Hints that what the task waits for may have come. Harmless in every state. `w`: the calling worker, or
+ * NULL on other threads. Any thread. Never waits. */
+void task_wake(struct scheduler *s, struct worker *w, struct task *t);
+
+/* The worker that the calling thread is, or NULL. */
+struct worker *worker_current(void);
+
+#endif

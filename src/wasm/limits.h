@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Named limits of everything that a module may choose. Those of the JavaScript API specification
+ * ("Limits") are taken over where it has one, so that modules built for browsers fit. */
+#ifndef WASM_LIMITS_H
+#define WASM_LIMITS_H
+
+#define MODULE_SIZE_MAX         (1024u << 20) /* bytes of a whole module */
+#define MODULE_TYPES_MAX        1000000u
+#define MODULE_FUNCTIONS_MAX    1000000u
+#define MODULE_IMPORTS_MAX      1000000u
+#define MODULE_EXPORTS_MAX      1000000u
+#define MODULE_GLOBALS_MAX      1000000u
+#define MODULE_SEGMENTS_MAX     100000u
+#define MODULE_TABLES_MAX       1000u
+#define MODULE_MEMORIES_MAX     1u
+#define TABLE_ELEMENTS_MAX      10000000u
+#define MEMORY_PAGES_MAX        65536u
+#define MEMORY_PAGE_SIZE        65536u
+#define FUNCTION_SIZE_MAX       7654321u /* bytes of a body */
+#define FUNCTION_LOCALS_MAX     50000u   /* parameters included */
+#define FUNCTION_PARAMS_MAX     1000u
+#define FUNCTION_RESULTS_MAX    1000u
+#define OPERANDS_MAX            100000u /* values on the operand stack at once */
+#define LABELS_MAX              100000u /* nested blocks */
+#define BR_TABLE_TARGETS_MAX    65520u
+#define NAME_SIZE_MAX           100000u /* bytes of one import's or export's name */
+
+#endif
