@@ -1,0 +1,5 @@
+// expect: Hello, world!
+// exit: 0
+fn main() {
+    println!("Hello, world!");
+}
