@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Virtual memory by the page: huge arenas, what of them is present, giving pages back, machine code.
+/* Virtual memory by the page: huge arenas, what of them is present, giving pages back, machine
+ * code.
  *
- * An arena is one mapping whatever it is cut into. Arenas are never dumped, never inherited by fork and
- * never backed by huge pages. Everything here may be called by any thread. */
+ * An arena is one mapping whatever it is cut into. Arenas are never dumped, never inherited by fork
+ * and never backed by huge pages. Everything here may be called by any thread. */
 #ifndef PLAT_VMEM_H
 #define PLAT_VMEM_H
 
@@ -15,23 +16,26 @@
 
 /* How much the kernel lets us reserve; asked once at start. */
 struct vmem_limits {
-    bool is_strict;      /* memory must be committed before use: arenas start closed (vmem_reserve) */
+    bool is_strict; /* memory must be committed before use: arenas start closed (vmem_reserve) */
     uint64_t address_space; /* bytes we may map in all (RLIMIT_AS), UINT64_MAX if unlimited */
-    uint64_t memory;     /* bytes of RAM that we may use: the least of machine and cgroup limits */
+    uint64_t memory; /* bytes of RAM that we may use: the least of machine and cgroup limits */
 };
 void vmem_limits_get(struct vmem_limits *out);
 
-/* Bytes of the machine's memory, or of our cgroup's limit, that are not in use now. A few system calls. */
+/* Bytes of the machine's memory, or of our cgroup's limit, that are not in use now. A few system
+ * calls. */
 uint64_t vmem_available(void);
 
-/* A stretch of address space that nothing can touch yet, or NULL. `align` is a power of two >= a page. */
+/* A stretch of address space that nothing can touch yet, or NULL. `align` is a power of two >= a
+ * page. */
 void *vmem_reserve(size_t size, size_t align) MUST_USE;
 
 /* An arena: readable and writable zeroes, committed page by page as they are touched; NULL if the
  * kernel refuses to promise so much (then reserve, and open pieces). */
 void *vmem_map(size_t size, size_t align) MUST_USE;
 
-/* Makes pages of a reserved stretch usable (readable, writable, zero). False: the kernel refuses. */
+/* Makes pages of a reserved stretch usable (readable, writable, zero). False: the kernel refuses.
+ */
 bool vmem_open(void *at, size_t size) MUST_USE;
 
 /* Closes them again; what was in them is gone. */
@@ -53,20 +57,22 @@ struct vmem_range {
  * contents are then untouched or zero). */
 bool vmem_discard(const struct vmem_range *ranges, size_t count);
 
-/* Sets bit p of `present` for each page p of the `pages` from `at` that holds memory (zero pages that
- * were only read may or may not count). `present` has room for (pages + 63) / 64 words. False: the kernel cannot say. */
+/* Sets bit p of `present` for each page p of the `pages` from `at` that holds memory (zero pages
+ * that were only read may or may not count). `present` has room for (pages + 63) / 64 words. False:
+ * the kernel cannot say. */
 bool vmem_present(const void *at, size_t pages, uint64_t *present) MUST_USE;
 
 /* Page faults that the calling thread has taken so far, of all kinds. Any change between two calls
  * means that some page may have become present. */
 uint64_t vmem_fault_count(void);
 
-/* Turns off what newer kernels give (PAGEMAP_SCAN, process_madvise, populate), so that tests walk the
- * fallbacks. Startup only. */
+/* Turns off what newer kernels give (PAGEMAP_SCAN, process_madvise, populate), so that tests walk
+ * the fallbacks. Startup only. */
 void vmem_set_fallbacks(bool on);
 
-/* Machine code. `vmem_code_publish` copies `size` bytes to `at`, in a stretch reserved by vmem_reserve,
- * and makes the pages readable and executable; they were never reachable while writable. */
+/* Machine code. `vmem_code_publish` copies `size` bytes to `at`, in a stretch reserved by
+ * vmem_reserve, and makes the pages readable and executable; they were never reachable while
+ * writable. */
 bool vmem_code_publish(void *at, const void *bytes, size_t size) MUST_USE;
 void vmem_code_discard(void *at, size_t size);
 

@@ -15,11 +15,11 @@
 
 /* A stretch of code with one frame shape. */
 struct code_range {
-    uint32_t begin, end;  /* offsets in the block */
-    uint32_t entry;       /* where calls go (functions) */
-    uint32_t frame_size;  /* bytes between rsp after the prologue and the return address */
-    uint32_t arg_bytes;   /* of stack arguments above the return address, popped by the callee */
-    uint32_t function;    /* index in the function index space; CODE_NO_FUNCTION for stubs */
+    uint32_t begin, end; /* offsets in the block */
+    uint32_t entry;      /* where calls go (functions) */
+    uint32_t frame_size; /* bytes between rsp after the prologue and the return address */
+    uint32_t arg_bytes;  /* of stack arguments above the return address, popped by the callee */
+    uint32_t function;   /* index in the function index space; CODE_NO_FUNCTION for stubs */
 };
 #define CODE_NO_FUNCTION UINT32_MAX
 
@@ -38,8 +38,8 @@ struct code_thunks {
 };
 
 struct code {
-    uint8_t *bytes; /* before publishing: heap, owned; after: NULL */
-    size_t size;    /* of the whole block */
+    uint8_t *bytes;      /* before publishing: heap, owned; after: NULL */
+    size_t size;         /* of the whole block */
     uint32_t stubs_size; /* multiple of CODE_PAGE: functions begin here */
 
     uint32_t range_count;

@@ -1,37 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The calling convention of generated code on x86-64, in one place. Stubs of baseline/, resume.S and
- * (later) the optimising compiler keep to it.
+/* The calling convention of generated code on x86-64, in one place. Stubs of baseline/, resume.S
+ * and (later) the optimising compiler keep to it.
  *
  *   r15   the instance; pinned, restored by whoever changes it
- *   r14   instance->memory_base, r13 instance->memory_length: reloaded by the caller after every call
- *   rsp   the guest's native stack; no red zone, no frame pointer; frames of fixed size
- *   all other registers are the callee's to use
+ *   r14   instance->memory_base, r13 instance->memory_length: reloaded by the caller after every
+ * call rsp   the guest's native stack; no red zone, no frame pointer; frames of fixed size all
+ * other registers are the callee's to use
  *
- * Parameters, left to right: integers and references in rdi, rsi, rdx, rcx, r8, r9, rbx, rbp (rax carries
- * the struct function of an indirect call); floats in xmm0 to xmm7; the rest on the stack, 8 bytes each, the first of them at the lowest address ([rsp+8] at the callee's first
+ * Parameters, left to right: integers and references in rdi, rsi, rdx, rcx, r8, r9, rbx, rbp (rax
+ * carries the struct function of an indirect call); floats in xmm0 to xmm7; the rest on the stack,
+ * 8 bytes each, the first of them at the lowest address ([rsp+8] at the callee's first
  * instruction), popped by the callee (ret n).
  *
- * Results: the first in rax or xmm0, the second in rdx or xmm1 (each by its own type); the k-th beyond
- * (k = 0 is the third) in instance->results[k].
+ * Results: the first in rax or xmm0, the second in rdx or xmm1 (each by its own type); the k-th
+ * beyond (k = 0 is the third) in instance->results[k].
  *
- * i32 values have undefined upper halves in registers and stack words unless zero-extended by the user of
- * the value; results of host functions are taken as they come. f32: the low 32 bits.
+ * i32 values have undefined upper halves in registers and stack words unless zero-extended by the
+ * user of the value; results of host functions are taken as they come. f32: the low 32 bits.
  *
- * rsp at a callee's first instruction: 8 mod 16 is NOT guaranteed; generated code needs no alignment, and
- * the switch to the worker's stack aligns that one.
+ * rsp at a callee's first instruction: 8 mod 16 is NOT guaranteed; generated code needs no
+ * alignment, and the switch to the worker's stack aligns that one.
  *
  * Entry ("enter" thunk of a type): jumped to by fiber_resume with rsp at an activation record
  *     [rsp + 0]  the function's struct function pointer
- *     [rsp + 8]  values: parameters on entry, results on return; 8 bytes each, max(params, results) of them
- * It loads the parameters, calls the function through its entry, stores the results in the same words and
- * jumps to vm_stop_returned with rsp at the record again.
+ *     [rsp + 8]  values: parameters on entry, results on return; 8 bytes each, max(params, results)
+ * of them It loads the parameters, calls the function through its entry, stores the results in the
+ * same words and jumps to vm_stop_returned with rsp at the record again.
  *
- * Host thunk: called with rax = struct function. Stores its arguments on the guest's stack, then (label
- * "again") loads from there rdi = fiber->guest and the arguments for the C convention, switches to
- * fiber->host_sp, calls function->target, switches back. OUTCOME_DONE: result to rax/xmm0, r13/r14 are the
- * caller's business; if *fiber->tick is not 0, stops with vm_stop_tick (going on just behind, with the
- * result kept). OUTCOME_TRAP: to vm_stop_trap with trap_pc the thunk's own return address. Any other:
- * fiber->outcome is stored, guest_ip is "again", vm_stop_outcome.
+ * Host thunk: called with rax = struct function. Stores its arguments on the guest's stack, then
+ * (label "again") loads from there rdi = fiber->guest and the arguments for the C convention,
+ * switches to fiber->host_sp (a multiple of 16), calls function->target, and takes rsp back from
+ * fiber->guest_sp, where it had stored it before the call (a builtin may have moved the stack), and
+ * r13, r14 are reloaded by its caller. OUTCOME_DONE: result to rax/xmm0, r13/r14 are the caller's
+ * business; if *fiber->tick is not 0, stops with vm_stop_tick (going on just behind, with the
+ * result kept). OUTCOME_TRAP: to vm_stop_trap with trap_pc the thunk's own return address. Any
+ * other: fiber->outcome is stored, guest_ip is "again", vm_stop_outcome.
  *
  * Builtins (memory.grow, table.*, memory.copy ...) work like host functions with a C function from
  * vm_builtins[] whose first argument is the instance.
@@ -41,11 +44,17 @@
  *   vm_stop_trap       eax = enum trap, top of the stack: the return address of the site (popped)
  *   vm_stop_outcome    rax = guest_ip to go on at; fiber->outcome has been stored
  *   vm_stop_tick       rax = guest_ip to go on at
- *   vm_stop_fuel       called (return address on the stack: goes on there); all registers are kept for
- *                      the time of the stop
- *   vm_grow_stack      called from a prologue before anything else, rax = bytes the frame wants below
- *                      rsp at function entry: all registers kept; returns with rsp on a larger stack, or traps
- *                      with STACK_EXHAUSTED
+ *   vm_stop_fuel       called (return address on the stack: goes on there); all registers are kept
+ * for the time of the stop vm_grow_stack      called from a prologue before anything else, rax =
+ * bytes the frame wants below rsp at function entry: all registers kept; returns with rsp on a
+ * larger stack, or traps with STACK_EXHAUSTED stop_fuel is called where the frame is complete
+ * (after the prologue), so that backtraces can walk it.
+ *
+ * Cross thunk (explicit functions): with rax = struct function, sets r15 = function->instance for
+ * the time of the call. It copies fiber, stack_limit and fuel from the caller's instance to the
+ * callee's before the call, and stack_limit and fuel back after it (the stack may have moved), and
+ * reloads nothing else.
+ *
  * Their addresses are in vm_exits (struct vm_exits below); stubs hold them as constants. */
 #ifndef VM_CONVENTION_H
 #define VM_CONVENTION_H
@@ -59,8 +68,8 @@ struct vm_exits {
 };
 extern const struct vm_exits vm_exits;
 
-/* Builtins, by number. All arguments and results are 64-bit words; an i32 has its upper half cleared by
- * the generated code. Each returns an outcome and may yield (and is then called again).
+/* Builtins, by number. All arguments and results are 64-bit words; an i32 has its upper half
+ * cleared by the generated code. Each returns an outcome and may yield (and is then called again).
  *
  *   MEMORY_GROW(pages) -> old pages or 0xffffffff        MEMORY_FILL(dest, value, count)
  *   MEMORY_COPY(dest, source, count)                     MEMORY_INIT(dest, source, count, segment)
@@ -85,8 +94,8 @@ enum builtin {
     BUILTIN_COUNT
 };
 
-typedef struct outcome builtin_fn(struct instance *i, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-                                  uint64_t e);
+typedef struct outcome builtin_fn(struct instance *i, uint64_t a, uint64_t b, uint64_t c,
+                                  uint64_t d, uint64_t e);
 extern builtin_fn *const vm_builtins[BUILTIN_COUNT];
 
 #endif

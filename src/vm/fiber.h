@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* One line of guest execution: its native stack and where it stopped. Pure data while it does not run.
+/* One line of guest execution: its native stack and where it stopped. Pure data while it does not
+ * run.
  *
- * The stack holds generated frames only. C runs on the worker's own stack: host stubs switch to it and
- * back. So a stopped fiber can be moved (its stack copied elsewhere, unless `preempted` is set), packed
- * or dropped at any time, and no C frame is ever suspended.
+ * The stack holds generated frames only. C runs on the worker's own stack: host stubs switch to it
+ * and back. So a stopped fiber can be moved (its stack copied elsewhere, unless `preempted` is
+ * set), packed or dropped at any time, and no C frame is ever suspended.
  *
- * The first fields are read and written by generated code and by resume.S; FIBER_* are their offsets. */
+ * The first fields are read and written by generated code and by resume.S; FIBER_* are their
+ * offsets. */
 #ifndef VM_FIBER_H
 #define VM_FIBER_H
 
@@ -36,26 +38,30 @@ struct fiber {
     const void *guest_ip;      /* where it goes on */
     struct instance *instance; /* the instance register to go on with */
     volatile uint32_t *tick;   /* the worker's flag, set by its tick, cleared by each resume */
-    void *guest;               /* first argument of host functions (struct guest; NULL in bare vm tests) */
-    struct registers *preempted; /* not NULL: goes on by restoring these, and is not moved until then */
-    struct outcome outcome;    /* of the last host function that stopped us */
-    uint64_t trap_kind;        /* enum trap */
-    const void *trap_pc;       /* return address in the code that trapped: its site */
-    uint64_t scratch[2];       /* for stubs; meaningless across a call */
+    void *guest; /* first argument of host functions (struct guest; NULL in bare vm tests) */
+    struct registers
+        *preempted;         /* not NULL: goes on by restoring these, and is not moved until then */
+    struct outcome outcome; /* of the last host function that stopped us */
+    uint64_t trap_kind;     /* enum trap */
+    const void *trap_pc;    /* return address in the code that trapped: its site */
+    uint64_t scratch[2];    /* for stubs; meaningless across a call */
 
     /* From here on only C looks. */
     uint8_t *stack_low, *stack_top; /* the native stack; stack_low <= guest_sp <= stack_top */
     uint32_t marker;                /* innermost activation, as an offset from stack_top; 0: none */
     uint32_t activation_depth;      /* <= ACTIVATIONS_MAX */
-    const char *trap_text;          /* TRAP_HOST: the words; static or owned by the guest */
-    struct {                        /* what OUTCOME_CALL asks for */
+    bool
+        trap_at_entry; /* STACK_EXHAUSTED: trap_pc lies in a prologue, its frame is not there yet */
+    uint8_t stack_class;   /* where the stack lies: vm/stack.h */
+    const char *trap_text; /* TRAP_HOST: the words; static or owned by the guest */
+    struct {               /* what OUTCOME_CALL asks for */
         const struct function *function;
         uint64_t args[4];
         uint32_t arg_count;
         bool catches; /* a trap inside ends the call with `trapped` instead of the guest */
     } call;
-    struct {             /* what it gave; valid on the first call of the host function after it */
-        bool returned;   /* a call has ended since OUTCOME_CALL; the host function clears it */
+    struct {           /* what it gave; valid on the first call of the host function after it */
+        bool returned; /* a call has ended since OUTCOME_CALL; the host function clears it */
         bool trapped;
         enum trap trap_kind;
         uint64_t result; /* of the function's first result, 0 if it has none */

@@ -17,21 +17,23 @@ struct table;
 struct memory;
 
 struct instance {
-    uint8_t *memory_base;             /* r14 in generated code; reloaded after every call */
-    uint64_t memory_length;           /* bytes, <= 4 GiB; r13 in generated code; reloaded after every call */
-    uint8_t *stack_limit;             /* prologues compare rsp with it; STACK_RESERVE bytes above stack_low */
-    struct fiber *fiber;              /* the line of execution that is inside this instance */
+    uint8_t *memory_base;   /* r14 in generated code; reloaded after every call */
+    uint64_t memory_length; /* bytes, <= 4 GiB; r13 in generated code; reloaded after every call */
+    uint8_t *stack_limit;   /* prologues compare rsp with it; STACK_RESERVE bytes above stack_low */
+    struct fiber *fiber;    /* the line of execution that is inside this instance */
     const struct function *functions; /* the module's function index space, imports first */
     struct table **tables;            /* the table index space */
-    int64_t fuel;                     /* metered code: units left before the next check fails (< 0) */
-    uint64_t *results;                /* results beyond the second of multi-value calls */
-    uint64_t **imported_globals;      /* address of each imported global's cell, by index */
+    int64_t fuel;                /* metered code: units left before the next check fails (< 0) */
+    uint64_t *results;           /* results beyond the second of multi-value calls */
+    uint64_t **imported_globals; /* address of each imported global's cell, by index */
 
     /* From here on only C looks. */
-    struct memory *memory;  /* its object, when shared with other instances or embedders; else NULL */
+    struct memory
+        *memory; /* its object, when shared with other instances or embedders; else NULL */
     struct program *program;
-    uint8_t *dropped;       /* bit per data segment, then per element segment; NULL: none dropped yet */
-    uint64_t progress;      /* of a long bulk operation that yielded */
+    uint8_t *dropped;  /* bit per data segment, then per element segment; NULL: none dropped yet */
+    uint64_t progress; /* of a long bulk operation that yielded; also read by fiber_resume: where a
+                        * preempted function goes on (no bulk operation is under way then) */
     uint32_t flags;
     uint32_t slot_class;
 
@@ -47,6 +49,7 @@ struct instance {
 #define INSTANCE_FUEL             48
 #define INSTANCE_RESULTS          56
 #define INSTANCE_IMPORTED_GLOBALS 64
+#define INSTANCE_PROGRESS         96
 #define INSTANCE_GLOBALS          112
 
 static_assert(offsetof(struct instance, memory_base) == INSTANCE_MEMORY_BASE, "generated code");
@@ -57,18 +60,22 @@ static_assert(offsetof(struct instance, functions) == INSTANCE_FUNCTIONS, "gener
 static_assert(offsetof(struct instance, tables) == INSTANCE_TABLES, "generated code");
 static_assert(offsetof(struct instance, fuel) == INSTANCE_FUEL, "generated code");
 static_assert(offsetof(struct instance, results) == INSTANCE_RESULTS, "generated code");
-static_assert(offsetof(struct instance, imported_globals) == INSTANCE_IMPORTED_GLOBALS, "gen. code");
+static_assert(offsetof(struct instance, imported_globals) == INSTANCE_IMPORTED_GLOBALS,
+              "gen. code");
+static_assert(offsetof(struct instance, progress) == INSTANCE_PROGRESS, "read by resume.S");
 static_assert(offsetof(struct instance, globals) == INSTANCE_GLOBALS, "generated code");
 
-/* Bytes below stack_limit that frames need not ask for: small leaf functions, the calls into stubs and
- * traps, a host call's saved arguments (<= HOST_PARAMS_MAX words), an activation marker. */
+/* Bytes below stack_limit that frames need not ask for: small leaf functions, the calls into stubs
+ * and traps, a host call's saved arguments (<= HOST_PARAMS_MAX words), an activation marker. */
 #define STACK_RESERVE   1024
 #define HOST_PARAMS_MAX 16
 
-/* A table (spec 4.2.7): generated code reads the first two fields for call_indirect and table.get. */
+/* A table (spec 4.2.7): generated code reads the first two fields for call_indirect and table.get.
+ */
 struct table {
-    uint64_t *elements; /* a funcref is a struct function pointer, an externref any word; null is 0 */
-    uint64_t length;    /* elements, < 2^32 */
+    uint64_t
+        *elements;   /* a funcref is a struct function pointer, an externref any word; null is 0 */
+    uint64_t length; /* elements, < 2^32 */
     uint64_t max;
     uint8_t type;      /* VALTYPE_FUNCREF or VALTYPE_EXTERNREF */
     uint8_t is_shared; /* elements belong to the program: copied before the first change */

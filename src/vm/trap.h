@@ -26,7 +26,7 @@ enum trap {
 #define TRAP(name, words) TRAP_##name,
     TRAPS(TRAP)
 #undef TRAP
-    TRAP_COUNT
+        TRAP_COUNT
 };
 
 const char *trap_words(enum trap kind);

@@ -33,13 +33,13 @@ struct pm_scan_arg_ {
     uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
     uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
-#define PAGEMAP_SCAN_   _IOWR('f', 16, struct pm_scan_arg_)
+#define PAGEMAP_SCAN_    _IOWR('f', 16, struct pm_scan_arg_)
 #define PAGE_IS_PRESENT_ (1u << 3)
 #define PAGE_IS_SWAPPED_ (1u << 4)
 
-static bool fallbacks;                  /* vmem_set_fallbacks */
-static _Atomic int pagemap_fd = -2;     /* -2: not opened yet, -1: not available */
-static _Atomic int self_fd = -2;        /* pidfd of ourselves */
+static bool fallbacks;              /* vmem_set_fallbacks */
+static _Atomic int pagemap_fd = -2; /* -2: not opened yet, -1: not available */
+static _Atomic int self_fd = -2;    /* pidfd of ourselves */
 static atomic_bool populate_works = true;
 
 void vmem_set_fallbacks(bool on)
@@ -334,7 +334,8 @@ bool vmem_present(const void *at, size_t pages, uint64_t *present)
         if (n < 0) {
             if (errno == EINTR)
                 continue;
-            /* Older kernels: never ask again. The descriptor is left to other threads that may use it. */
+            /* Older kernels: never ask again. The descriptor is left to other threads that may use
+             * it. */
             atomic_store(&pagemap_fd, -1);
             memset(present, 0, (pages + 63) / 64 * sizeof(*present));
             return present_by_mincore(at, pages, present);
