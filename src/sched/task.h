@@ -9,6 +9,7 @@
 #ifndef SCHED_TASK_H
 #define SCHED_TASK_H
 
+#include "base/list.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,12 +19,14 @@ struct worker;
 struct task;
 
 enum task_result {
-    TASK_YIELD,  /* it could go on: run it again, after the others that were woken */
+    TASK_YIELD,   /* it could go on: run it again, after the others that were woken */
     TASK_USED_UP, /* the same, but its slice is used up (a tick stopped it): to the queue of the used-up */
-    TASK_PARK,   /* run it again when task_wake is called (a wake during this run counts) */
-    TASK_DONE,   /* never again */
+    TASK_PARK,    /* run it again when task_wake is called (a wake during this run counts) */
+    TASK_DONE,    /* never again */
 };
 
+/* Besides what the run queues do, only task_wake changes the state: RUNNING to RUNNING_WOKEN, PARKED to
+ * QUEUED. */
 enum task_state { TASK_NEW, TASK_QUEUED, TASK_RUNNING, TASK_RUNNING_WOKEN, TASK_PARKED, TASK_DEAD };
 
 /* What every kind of task has in common, constant and shared. */
@@ -33,21 +36,22 @@ struct task_class {
     void (*prefetch)(struct task *t);               /* hint: runs soon; may be NULL */
 };
 
-/* A node of the timer wheel: one per task for its deadline, separate ones for other uses. */
+/* A node of the timer wheel: one per task for its deadline, separate ones for other uses. timer.h says
+ * what one does with it. */
 struct timer {
-    struct timer *next, *prev; /* in its slot of the wheel; NULL: not armed */
-    uint64_t deadline_ns;      /* when the holder wants it to fire: monotonic clock; UINT64_MAX: never */
-    uint64_t armed_ns;         /* when the wheel will look at it, <= deadline_ns */
+    struct list link;             /* in its slot of the wheel; next == NULL: not armed */
+    _Atomic uint64_t deadline_ns; /* when the holder wants it to fire: monotonic clock; UINT64_MAX: never */
+    uint64_t armed_ns;            /* when the wheel will look at it, <= deadline_ns */
     void (*fire)(struct timer *t, struct worker *w); /* on the wheel's worker, wheel unlocked */
-    uint32_t wheel;            /* index of the worker whose wheel holds it */
-    uint32_t generation;       /* free for the owner's use */
+    _Atomic uint32_t wheel;       /* index of the worker whose wheel holds it; TIMER_NO_WHEEL: none */
+    uint32_t generation;          /* free for the owner's use */
 };
 
 struct task {
     const struct task_class *class_;
-    struct task *next;            /* in a run queue */
-    _Atomic uint32_t state;       /* enum task_state */
-    uint32_t worker;              /* index of the worker that ran it last */
+    struct task *next;      /* in a run queue */
+    _Atomic uint32_t state; /* enum task_state */
+    uint32_t worker;        /* index of the worker that ran it last */
 };
 
 void task_init(struct task *t, const struct task_class *class_);
@@ -56,7 +60,8 @@ void task_init(struct task *t, const struct task_class *class_);
 void task_start(struct scheduler *s, struct worker *w, struct task *t);
 
 /* Hints that what the task waits for may have come. Harmless in every state. `w`: the calling worker, or
- * NULL on other threads. Any thread. Never waits. */
+ * NULL on other threads. Whatever the caller wrote before is visible to the run that follows. Any thread.
+ * Never waits. */
 void task_wake(struct scheduler *s, struct worker *w, struct task *t);
 
 /* The worker that the calling thread is, or NULL. */
