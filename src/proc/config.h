@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What a process is allowed: limits, rights, directories, arguments, environment variables.
+ *
+ * Shared by reference by all processes that have it, and never changed while it is shared:
+ * config_change gives a copy of one's own. */
+#ifndef PROC_CONFIG_H
+#define PROC_CONFIG_H
+
+#include "base/bytes.h"
+#include "base/vec.h"
+#include "proc/resource.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_MEMORY_MAX_DEFAULT    UINT32_MAX /* bytes: one page less than 4 GiB */
+#define CONFIG_UNLIMITED             UINT64_MAX
+#define CONFIG_STRINGS_SIZE_MAX      (16u << 20) /* bytes of all strings of a configuration */
+#define CONFIG_TIMERS_MAX_DEFAULT    (1u << 20)
+#define CONFIG_RESOURCES_MAX_DEFAULT (1u << 20)
+
+enum config_right {
+    RIGHT_COMPILE_MODULES = 1 << 0,
+    RIGHT_CREATE_CONFIGS = 1 << 1,
+    RIGHT_SPAWN_PROCESSES = 1 << 2,
+};
+
+/* A directory of the host that the guest may use, opened anew at each spawn. */
+struct config_dir {
+    char *host_path;
+    char *guest_path;
+};
+
+struct config_variable {
+    char *name;
+    char *value;
+};
+
+struct config {
+    struct resource resource;    /* RESOURCE_CONFIG, so that a process can hold it by id */
+    uint64_t memory_max;         /* bytes of linear memory */
+    uint64_t fuel_max;           /* units of 100,000 instructions; 0: unlimited */
+    uint32_t rights;             /* enum config_right */
+    uint64_t mailbox_count_max;  /* messages waiting; CONFIG_UNLIMITED. Beyond, the process fails */
+    uint64_t mailbox_size_max;   /* bytes of them */
+    uint64_t timer_count_max;    /* send_after timers that have not fired yet */
+    uint64_t resource_count_max; /* objects in the tables of a process */
+    uint64_t string_size;        /* bytes in all strings below, <= CONFIG_STRINGS_SIZE_MAX */
+    VEC(struct config_dir) dirs; /* in order; duplicates are kept in all three */
+    VEC(char *) args;
+    VEC(struct config_variable) variables;
+};
+
+/* Default values: no rights, nothing preopened. NULL: no memory. One reference, the caller's. */
+struct config *config_new(void) MUST_USE;
+
+/* A copy that nobody shares. NULL: no memory. */
+struct config *config_copy(const struct config *c) MUST_USE;
+
+static inline struct config *config_ref(struct config *c)
+{
+    resource_ref(&c->resource);
+    return c;
+}
+
+static inline void config_unref(struct config *c)
+{
+    if (c)
+        resource_unref(&c->resource);
+}
+
+/* For the holder of a reference who wants to change it: `*c` itself if nobody else holds it, else
+ * `*c` is replaced by a copy. False: no memory. */
+bool config_change(struct config **c) MUST_USE;
+
+/* Append; strings are copied up to their sizes. False: no memory, CONFIG_STRINGS_SIZE_MAX, or a
+ * byte 0 inside. The config must not be shared. */
+bool config_add_dir(struct config *c, struct slice host_path, struct slice guest_path) MUST_USE;
+bool config_add_arg(struct config *c, struct slice arg) MUST_USE;
+bool config_add_variable(struct config *c, struct slice name, struct slice value) MUST_USE;
+
+static inline bool config_allows(const struct config *c, enum config_right right)
+{
+    return (c->rights & (uint32_t)right) != 0;
+}
+
+#endif

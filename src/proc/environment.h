@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* A world of processes: they find, link and kill only each other.
+ *
+ * The control blocks are one array in one stretch of address space, found by the lower half of a
+ * process id without a lock. A block is used again with a higher generation, so an id never comes
+ * back; a block whose generations are used up is retired. The first process is the main process, id
+ * 1: when it ends, so does the environment, and the others are discarded without a word. */
+#ifndef PROC_ENVIRONMENT_H
+#define PROC_ENVIRONMENT_H
+
+#include "base/error.h"
+#include "plat/thread.h"
+#include "proc/actors.h"
+#include "proc/process.h"
+#include "proc/registry.h"
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define PROCESSES_MAX_DEFAULT (1u << 24)
+#define PROCESSES_MAX         (UINT32_MAX - 1)
+#define PROCESS_MAIN          1ull /* the id of the main process */
+
+/* How the main process ended. */
+struct environment_exit {
+    enum exit_reason reason;
+    int32_t status;
+};
+
+struct block_cache;
+
+struct environment {
+    uint64_t id;
+    uint64_t node_id; /* of this node, as in registry entries; 0: not distributed */
+    struct actors *actors;
+    struct registry registry;
+    struct config *main_config; /* what the main process got; may be NULL */
+    uint8_t *blocks;            /* of 256 bytes each */
+    uint32_t capacity;          /* blocks there is address space for */
+    struct block_cache
+        *caches; /* free blocks: one per worker, and one under `lock` for other threads */
+    struct spinlock lock;
+    struct process *free_batches GUARDED_BY(lock);
+    bool opens GUARDED_BY(lock);
+    size_t opened GUARDED_BY(lock);
+    _Atomic uint32_t fresh;       /* blocks from here on were never used */
+    atomic_bool is_ending;        /* spawns nothing any more */
+    _Atomic uint64_t timer_count; /* send_after timers that have not ended */
+    /* Called once, on the worker that ran the main process, after it has ended. */
+    void (*on_exit)(struct environment *e, const struct environment_exit *how, void *arg);
+    void *on_exit_arg;
+    void *owner; /* for the layers above */
+};
+
+struct environment_options {
+    uint64_t id;
+    uint64_t node_id;
+    uint32_t process_count_max; /* 0: PROCESSES_MAX_DEFAULT */
+    void (*on_exit)(struct environment *e, const struct environment_exit *how, void *arg);
+    void *on_exit_arg;
+};
+
+/* Fails with ERR_NO_MEMORY. Any thread. */
+struct environment *environment_new(struct actors *a, const struct environment_options *options,
+                                    struct error *err) MUST_USE;
+
+/* Kills every process; none is told of another's death, and no more are spawned. Happens by itself
+ * when the main process ends. They end as they are scheduled next. Any thread. */
+void environment_end(struct environment *e);
+
+/* Drops everything, processes included: those still there are released as if killed, without a
+ * word. The scheduler has stopped, or no process and no timer of this environment is left (see the
+ * counts). */
+void environment_free(struct environment *e);
+
+/* Processes that exist. A snapshot while others run. Any thread. */
+uint64_t environment_process_count(const struct environment *e);
+
+/* Processes ever made. */
+uint64_t environment_spawn_count(const struct environment *e);
+
+/* Calls `each` with the id of every process that exists, until it returns false; those that come or
+ * go meanwhile may be missed or not. Any thread. */
+void environment_list(struct environment *e, bool (*each)(void *arg, uint64_t process_id),
+                      void *arg);
+
+#endif

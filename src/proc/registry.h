@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Names of processes, one registry per environment.
+ *
+ * A name stands for (node id, process id) exactly as given. An entry that names a process of this
+ * node which has ended is absent, and its storage is reused. get_or_spawn holds a name exclusively
+ * by a *claim*: an entry with an owner rather than a lock, so that others go on using the registry,
+ * and death of the owner (the wait's cancel, or the body's release) gives it up. All functions: any
+ * thread; they take a lock for a moment and never wait. */
+#ifndef PROC_REGISTRY_H
+#define PROC_REGISTRY_H
+
+#include "base/bytes.h"
+#include "plat/thread.h"
+#include <stdint.h>
+
+#define REGISTRY_NAME_SIZE_MAX (1u << 20) /* bytes of a name */
+#define REGISTRY_COUNT_MAX     (1u << 24) /* entries */
+
+struct environment;
+struct registry_entry;
+
+struct registry {
+    struct environment *environment;
+    struct mutex lock;
+    struct registry_entry **slots GUARDED_BY(lock); /* hash table with chains; a power of two */
+    size_t slot_count GUARDED_BY(lock);
+    size_t count GUARDED_BY(lock);
+    size_t
+        sweep_at GUARDED_BY(lock); /* entries of the dead are removed when `count` reaches this */
+    uint64_t claim_serial GUARDED_BY(lock);
+};
+
+void registry_init(struct registry *r, struct environment *e);
+void registry_deinit(struct registry *r);
+
+/* Stores or overwrites. False: a limit, or no memory. A claimed name gets the value at once; the
+ * claim's own is then not stored. */
+bool registry_put(struct registry *r, struct slice name, uint64_t node_id, uint64_t process_id)
+    MUST_USE;
+
+/* False: no such name, or its process has ended. */
+bool registry_get(struct registry *r, struct slice name, uint64_t *node_id, uint64_t *process_id);
+
+void registry_remove(struct registry *r, struct slice name);
+
+enum registry_claim {
+    REGISTRY_FOUND,   /* the name stands for *node_id, *process_id */
+    REGISTRY_CLAIMED, /* it is `owner`'s to spawn: registry_fulfil or registry_release must follow
+                       */
+    REGISTRY_BUSY, /* another process is spawning it: park (WAIT_NAME); `owner` is woken, asks again
+                    */
+    REGISTRY_FULL, /* a limit, or no memory */
+};
+
+/* `*ticket` is 0 on the first call and kept between the calls of one wait. */
+enum registry_claim registry_claim(struct registry *r, struct slice name, uint64_t owner,
+                                   uint64_t *ticket, uint64_t *node_id, uint64_t *process_id);
+
+/* Ends the claim: the name stands for the new process; or for nothing. Those who wait are woken. */
+void registry_fulfil(struct registry *r, struct slice name, uint64_t owner, uint64_t node_id,
+                     uint64_t process_id);
+void registry_release(struct registry *r, struct slice name, uint64_t owner);
+
+/* Appends the names of a process of this node for a log line: `"a" / "b"`, each shortened to what
+ * follows the third '/', nothing if it has none. Must be asked before the process ends to the
+ * registry, that is, in the body's `run`; or at any time for `process_id` of a dead process that
+ * still has its entries. */
+void registry_names(struct registry *r, uint64_t process_id, struct bytes *out);
+
+#endif

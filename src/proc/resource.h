@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What a guest holds and names by number: configurations, modules, timers, errors, sockets.
+ *
+ * Each kind has ids of its own, from 0 up, never reused. The tables cost nothing until the first
+ * use and are swept when the process ends. */
+#ifndef PROC_RESOURCE_H
+#define PROC_RESOURCE_H
+
+#include "base/assert.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct process;
+
+enum resource_kind {
+    RESOURCE_CONFIG,
+    RESOURCE_MODULE,
+    RESOURCE_TIMER,
+    RESOURCE_ERROR,
+    RESOURCE_DNS_ITERATOR,
+    RESOURCE_TCP_LISTENER,
+    RESOURCE_TCP_STREAM,
+    RESOURCE_TLS_LISTENER,
+    RESOURCE_TLS_STREAM,
+    RESOURCE_UDP_SOCKET,
+    RESOURCE_SQLITE_DB,
+    RESOURCE_SQLITE_STATEMENT,
+    RESOURCE_KIND_COUNT,
+};
+
+/* The first member of every object that is held so. */
+struct resource {
+    void (*release)(struct resource *r); /* called once, when the last reference goes; frees it */
+    _Atomic uint32_t references;
+    uint32_t kind; /* enum resource_kind */
+};
+
+/* One reference, the caller's. */
+static inline void resource_init(struct resource *r, enum resource_kind kind,
+                                 void (*release)(struct resource *))
+{
+    r->release = release;
+    atomic_init(&r->references, 1);
+    r->kind = kind;
+}
+
+static inline struct resource *resource_ref(struct resource *r)
+{
+    atomic_fetch_add_explicit(&r->references, 1, memory_order_relaxed);
+    return r;
+}
+
+/* Any thread. NULL is harmless. */
+static inline void resource_unref(struct resource *r)
+{
+    /* acquire-release: whoever releases has seen all that the other holders did */
+    if (r && atomic_fetch_sub_explicit(&r->references, 1, memory_order_acq_rel) == 1)
+        r->release(r);
+}
+
+struct resources; /* the tables of one process */
+
+/* Puts `r` into the table of its kind, taking over the caller's reference. False: no memory, or the
+ * configuration's resource_count_max is reached; nothing is taken then. Owning task only, as all
+ * here. */
+bool resource_add(struct process *p, struct resource *r, uint64_t *id) MUST_USE;
+
+/* The object, borrowed; NULL: no such id. */
+struct resource *resource_get(const struct process *p, enum resource_kind kind, uint64_t id);
+
+/* Takes it out of the table: the reference is the caller's; NULL: no such id. */
+struct resource *resource_take(struct process *p, enum resource_kind kind, uint64_t id) MUST_USE;
+
+/* Objects in the table of a kind, and in all tables. */
+uint64_t resource_count(const struct process *p, enum resource_kind kind);
+
+/* The next object of a kind whose id is at least `*id`, which is set to it; NULL: none. */
+struct resource *resource_next(const struct process *p, enum resource_kind kind, uint64_t *id);
+
+/* Drops everything, by kind and id. Part of the end of a process. */
+void resources_sweep(struct process *p);
+
+#endif
