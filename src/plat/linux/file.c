@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#define _GNU_SOURCE
+/* Files by descriptor, on Linux. */
+#include "plat/file.h"
+#include "plat/linux/file_errno.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const struct {
+    int system;
+    enum file_error ours;
+    const char *words;
+} errors[] = {
+    {0, FERR_OK, "success"},
+    {E2BIG, FERR_2BIG, "argument list too long"},
+    {EACCES, FERR_ACCES, "permission denied"},
+    {EAGAIN, FERR_AGAIN, "would block"},
+    {EBADF, FERR_BADF, "bad descriptor"},
+    {EBUSY, FERR_BUSY, "busy"},
+    {ECONNRESET, FERR_CONNRESET, "connection reset"},
+    {EDQUOT, FERR_DQUOT, "quota exceeded"},
+    {EEXIST, FERR_EXIST, "exists already"},
+    {EFAULT, FERR_FAULT, "bad address"},
+    {EFBIG, FERR_FBIG, "file too large"},
+    {EILSEQ, FERR_ILSEQ, "malformed text"},
+    {EINTR, FERR_INTR, "interrupted"},
+    {EINVAL, FERR_INVAL, "invalid argument"},
+    {EIO, FERR_IO, "input/output error"},
+    {EISDIR, FERR_ISDIR, "is a directory"},
+    {ELOOP, FERR_LOOP, "too many symbolic links"},
+    {EMFILE, FERR_MFILE, "too many open files"},
+    {EMLINK, FERR_MLINK, "too many links"},
+    {ENAMETOOLONG, FERR_NAMETOOLONG, "name too long"},
+    {ENFILE, FERR_NFILE, "too many open files in the system"},
+    {ENODEV, FERR_NODEV, "no such device"},
+    {ENOENT, FERR_NOENT, "no such file or directory"},
+    {ENOMEM, FERR_NOMEM, "out of memory"},
+    {ENOSPC, FERR_NOSPC, "no space left on device"},
+    {ENOSYS, FERR_NOSYS, "not implemented by the system"},
+    {ENOTCONN, FERR_NOTCONN, "not connected"},
+    {ENOTDIR, FERR_NOTDIR, "not a directory"},
+    {ENOTEMPTY, FERR_NOTEMPTY, "directory not empty"},
+    {ENOTSOCK, FERR_NOTSOCK, "not a socket"},
+    {EOPNOTSUPP, FERR_NOTSUP, "not supported"},
+    {ENOTTY, FERR_NOTTY, "not a terminal"},
+    {ENXIO, FERR_NXIO, "no such device or address"},
+    {EOVERFLOW, FERR_OVERFLOW, "value too large"},
+    {EPERM, FERR_PERM, "operation not permitted"},
+    {EPIPE, FERR_PIPE, "broken pipe"},
+    {ERANGE, FERR_RANGE, "result too large"},
+    {EROFS, FERR_ROFS, "read-only file system"},
+    {ESPIPE, FERR_SPIPE, "cannot be positioned"},
+    {ETXTBSY, FERR_TXTBSY, "program file is running"},
+    {EXDEV, FERR_XDEV, "on different file systems"},
+    {0, FERR_NOTCAPABLE, "right missing"},
+};
+
+enum file_error file_error_from(int errnum)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(errors); i++)
+        if (errors[i].system == errnum)
+            return errors[i].ours;
+    return FERR_IO;
+}
+
+const char *file_error_words(enum file_error e)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(errors); i++)
+        if (errors[i].ours == e)
+            return errors[i].words;
+    return "unknown error";
+}
+
+static enum file_error result(int rc)
+{
+    return rc == 0 ? FERR_OK : file_error_from(errno);
+}
+
+bool file_read_all(const char *path, size_t size_max, struct bytes *out, struct error *err)
+{
+    struct stat st;
+    bool ok = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return fail_os(err, errno, "%s", path);
+    if (fstat(fd, &st) != 0) {
+        fail_os(err, errno, "%s", path);
+        goto out;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        fail_os(err, EISDIR, "%s", path);
+        goto out;
+    }
+    for (;;) {
+        size_t room = st.st_size > 0 && (size_t)st.st_size >= out->size
+                          ? (size_t)st.st_size - out->size + 1
+                          : 65536;
+        ssize_t n;
+
+        if (out->size > size_max || (S_ISREG(st.st_mode) && (uint64_t)st.st_size > size_max)) {
+            fail(err, ERR_LIMIT, "%s: larger than %zu bytes", path, size_max);
+            goto out;
+        }
+        if (!bytes_reserve(out, room)) {
+            fail(err, ERR_NO_MEMORY, "%s: no memory for its contents", path);
+            goto out;
+        }
+        n = read(fd, out->data + out->size, room);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            fail_os(err, errno, "%s", path);
+            goto out;
+        }
+        if (n == 0)
+            break;
+        out->size += (size_t)n;
+    }
+    ok = true;
+out:
+    close(fd);
+    return ok;
+}
+
+void file_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+int file_duplicate(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static int pieces_to_iov(const struct file_piece *pieces, size_t count, struct iovec *iov)
+{
+    size_t n = count < FILE_PIECES_MAX ? count : FILE_PIECES_MAX;
+    size_t total = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t size = pieces[i].size;
+
+        if (size > (size_t)INT_MAX - total)
+            size = (size_t)INT_MAX - total; /* more than the kernel takes at once */
+        iov[i] = (struct iovec){pieces[i].data, size};
+        total += size;
+    }
+    return (int)n;
+}
+
+enum file_error file_read(int fd, const struct file_piece *pieces, size_t count, int64_t offset,
+                          bool cached, size_t *size)
+{
+    struct iovec iov[FILE_PIECES_MAX];
+    int n = pieces_to_iov(pieces, count, iov);
+    ssize_t got;
+
+    do {
+        got = preadv2(fd, iov, n, offset, cached ? RWF_NOWAIT : 0);
+        if (got < 0 && offset < 0 && (errno == EOPNOTSUPP || errno == ESPIPE || errno == ENOSYS))
+            got = readv(fd, iov, n);
+        else if (got < 0 && cached && (errno == EOPNOTSUPP || errno == ENOSYS))
+            got = preadv(fd, iov, n, offset);
+    } while (got < 0 && errno == EINTR);
+    *size = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? file_error_from(errno) : FERR_OK;
+}
+
+enum file_error file_write(int fd, const struct file_piece *pieces, size_t count, int64_t offset,
+                           size_t *size)
+{
+    struct iovec iov[FILE_PIECES_MAX];
+    int n = pieces_to_iov(pieces, count, iov);
+    ssize_t put;
+
+    do {
+        put = offset < 0 ? writev(fd, iov, n) : pwritev(fd, iov, n, offset);
+    } while (put < 0 && errno == EINTR);
+    *size = put < 0 ? 0 : (size_t)put;
+    return put < 0 ? file_error_from(errno) : FERR_OK;
+}
+
+enum file_error file_seek(int fd, int64_t distance, int from, uint64_t *position)
+{
+    static const int whence[] = {SEEK_SET, SEEK_CUR, SEEK_END};
+    off_t at = lseek(fd, distance, whence[from]);
+
+    if (at < 0)
+        return file_error_from(errno);
+    *position = (uint64_t)at;
+    return FERR_OK;
+}
+
+static uint64_t time_ns(struct timespec t)
+{
+    return t.tv_sec < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static enum file_kind kind_of_mode(mode_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFBLK:
+        return FILE_BLOCK_DEVICE;
+    case S_IFCHR:
+        return FILE_CHARACTER_DEVICE;
+    case S_IFDIR:
+        return FILE_DIRECTORY;
+    case S_IFREG:
+        return FILE_REGULAR;
+    case S_IFLNK:
+        return FILE_SYMLINK;
+    case S_IFSOCK:
+        return FILE_SOCKET_STREAM;
+    default:
+        return FILE_UNKNOWN;
+    }
+}
+
+enum file_error file_get_info(int fd, struct file_info *out)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return file_error_from(errno);
+    *out = (struct file_info){
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .links = st.st_nlink,
+        .size = (uint64_t)st.st_size,
+        .access_ns = time_ns(st.st_atim),
+        .modify_ns = time_ns(st.st_mtim),
+        .change_ns = time_ns(st.st_ctim),
+        .kind = kind_of_mode(st.st_mode),
+    };
+    return FERR_OK;
+}
+
+enum file_error file_set_size(int fd, uint64_t size)
+{
+    if (size > INT64_MAX)
+        return FERR_INVAL;
+    return result(ftruncate(fd, (off_t)size));
+}
+
+enum file_error file_allocate(int fd, uint64_t offset, uint64_t size)
+{
+    struct stat st;
+
+    if (size == 0 || offset > INT64_MAX || size > INT64_MAX)
+        return FERR_INVAL;
+    if (offset > INT64_MAX - size)
+        return FERR_FBIG;
+    if (fallocate(fd, 0, (off_t)offset, (off_t)size) == 0)
+        return FERR_OK;
+    if (errno != EOPNOTSUPP && errno != ENOSYS)
+        return file_error_from(errno);
+    if (fstat(fd, &st) != 0) /* nothing can be reserved here; the length can still be promised */
+        return file_error_from(errno);
+    if ((uint64_t)st.st_size >= offset + size)
+        return FERR_OK;
+    return result(ftruncate(fd, (off_t)(offset + size)));
+}
+
+enum file_error file_sync(int fd, bool data_only)
+{
+    int rc;
+
+    do {
+        rc = data_only ? fdatasync(fd) : fsync(fd);
+    } while (rc != 0 && errno == EINTR);
+    return result(rc);
+}
+
+enum file_error file_advise(int fd, uint64_t offset, uint64_t size, int advice)
+{
+    static const int advices[] = {POSIX_FADV_NORMAL,   POSIX_FADV_SEQUENTIAL, POSIX_FADV_RANDOM,
+                                  POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED,   POSIX_FADV_NOREUSE};
+
+    if (offset > INT64_MAX || size > INT64_MAX)
+        return FERR_INVAL;
+    return file_error_from(posix_fadvise(fd, (off_t)offset, (off_t)size, advices[advice]));
+}
+
+static struct timespec timespec_of(enum file_time_action action, uint64_t ns)
+{
+    switch (action) {
+    case FILE_TIME_SET:
+        return (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    case FILE_TIME_NOW:
+        return (struct timespec){0, UTIME_NOW};
+    default:
+        return (struct timespec){0, UTIME_OMIT};
+    }
+}
+
+enum file_error file_set_times(int fd, const struct file_times *times)
+{
+    struct timespec ts[2] = {timespec_of(times->access, times->access_ns),
+                             timespec_of(times->modify, times->modify_ns)};
+    char link[32];
+    int rc;
+
+    rc = utimensat(fd, "", ts, AT_EMPTY_PATH);
+    if (rc != 0 && errno == EINVAL) { /* before 5.8 only through a name, which a handle has here */
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        rc = utimensat(AT_FDCWD, link, ts, 0);
+    }
+    return result(rc);
+}
+
+enum file_error file_set_append(int fd, bool append)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return file_error_from(errno);
+    return result(fcntl(fd, F_SETFL, append ? flags | O_APPEND : flags & ~O_APPEND));
+}
+
+/* As the kernel lays entries out (getdents64). */
+struct kernel_entry {
+    uint64_t inode;
+    int64_t next;
+    uint16_t size;
+    uint8_t type;
+    char name[];
+};
+
+static enum file_kind kind_of_entry(int fd, const struct kernel_entry *e)
+{
+    /* DT_* are the file type bits of st_mode, shifted; 0: the file system does not say. */
+    struct stat st;
+
+    if (e->type)
+        return kind_of_mode((mode_t)e->type << 12);
+    if (fstatat(fd, e->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return FILE_UNKNOWN;
+    return kind_of_mode(st.st_mode);
+}
+
+enum file_error file_list(int fd, uint64_t cookie,
+                          bool (*each)(void *arg, const struct file_entry *e), void *arg)
+{
+    _Alignas(struct kernel_entry) uint8_t buffer[8192];
+
+    if (cookie > INT64_MAX || lseek(fd, (off_t)cookie, SEEK_SET) < 0)
+        return FERR_INVAL;
+    for (;;) {
+        long got = syscall(SYS_getdents64, fd, buffer, sizeof(buffer));
+
+        if (got < 0)
+            return file_error_from(errno);
+        if (got == 0)
+            return FERR_OK;
+        for (long at = 0; at < got;) {
+            const struct kernel_entry *k = (const struct kernel_entry *)(const void *)(buffer + at);
+            struct file_entry e = {
+                .cookie = (uint64_t)k->next,
+                .inode = k->inode,
+                .name = k->name,
+                .name_size = strlen(k->name),
+                .kind = kind_of_entry(fd, k),
+            };
+
+            if (!each(arg, &e))
+                return FERR_OK;
+            at += k->size;
+        }
+    }
+}
+
+enum file_error file_list_open(int dir, int *out)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return file_error_from(errno);
+    *out = fd;
+    return FERR_OK;
+}
