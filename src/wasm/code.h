@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Walking the instructions of a function body. `instr_next` is what the validator and every compiler
- * step through bodies with; after validation it cannot fail. */
+/* Walking the instructions of a function body. `instr_next` is what the validator and every
+ * compiler step through bodies with; after validation it cannot fail. */
 #ifndef WASM_CODE_H
 #define WASM_CODE_H
 
@@ -37,7 +37,8 @@ enum immediate {
     IMM_MEMARG_LANE,   /* align, offset, index: lane */
 };
 
-#define BLOCK_TYPE_EMPTY (-64) /* s33 of the byte 0x40; -1..-17: a value type (0x7f is -1); >= 0: a type index */
+#define BLOCK_TYPE_EMPTY                                                                           \
+    (-64) /* s33 of the byte 0x40; -1..-17: a value type (0x7f is -1); >= 0: a type index */
 
 struct instr {
     uint32_t opcode; /* enum opcode */

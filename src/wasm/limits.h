@@ -4,25 +4,27 @@
 #ifndef WASM_LIMITS_H
 #define WASM_LIMITS_H
 
-#define MODULE_SIZE_MAX         (1024u << 20) /* bytes of a whole module */
-#define MODULE_TYPES_MAX        1000000u
-#define MODULE_FUNCTIONS_MAX    1000000u
-#define MODULE_IMPORTS_MAX      1000000u
-#define MODULE_EXPORTS_MAX      1000000u
-#define MODULE_GLOBALS_MAX      1000000u
-#define MODULE_SEGMENTS_MAX     100000u
-#define MODULE_TABLES_MAX       1000u
-#define MODULE_MEMORIES_MAX     1u
-#define TABLE_ELEMENTS_MAX      10000000u
-#define MEMORY_PAGES_MAX        65536u
-#define MEMORY_PAGE_SIZE        65536u
-#define FUNCTION_SIZE_MAX       7654321u /* bytes of a body */
-#define FUNCTION_LOCALS_MAX     50000u   /* parameters included */
-#define FUNCTION_PARAMS_MAX     1000u
-#define FUNCTION_RESULTS_MAX    1000u
-#define OPERANDS_MAX            100000u /* values on the operand stack at once */
-#define LABELS_MAX              100000u /* nested blocks */
-#define BR_TABLE_TARGETS_MAX    65520u
-#define NAME_SIZE_MAX           100000u /* bytes of one import's or export's name */
+#define MODULE_SIZE_MAX      (1024u << 20) /* bytes of a whole module */
+#define MODULE_TYPES_MAX     1000000u
+#define MODULE_FUNCTIONS_MAX 1000000u
+#define MODULE_IMPORTS_MAX   1000000u
+#define MODULE_EXPORTS_MAX   1000000u
+#define MODULE_GLOBALS_MAX   1000000u
+#define MODULE_SEGMENTS_MAX  100000u
+#define MODULE_ELEMENTS_MAX  10000000u /* in all element segments together */
+#define MODULE_CUSTOMS_MAX   1000000u  /* custom sections */
+#define MODULE_TABLES_MAX    1000u
+#define MODULE_MEMORIES_MAX  1u
+#define TABLE_ELEMENTS_MAX   10000000u
+#define MEMORY_PAGES_MAX     65536u
+#define MEMORY_PAGE_SIZE     65536u
+#define FUNCTION_SIZE_MAX    7654321u /* bytes of a body */
+#define FUNCTION_LOCALS_MAX  50000u   /* parameters included */
+#define FUNCTION_PARAMS_MAX  1000u
+#define FUNCTION_RESULTS_MAX 1000u
+#define OPERANDS_MAX         100000u /* values on the operand stack at once */
+#define LABELS_MAX           100000u /* nested blocks */
+#define BR_TABLE_TARGETS_MAX 65520u
+#define NAME_SIZE_MAX        100000u /* bytes of one import's or export's name */
 
 #endif

@@ -2,8 +2,8 @@
 /* A decoded WebAssembly 2.0 module: plain data in one arena, made by module_decode and checked by
  * module_validate. Names and bodies point into the module's own copy of its bytes.
  *
- * Index spaces are those of the specification: imports come first. The arrays `functions`, `tables`,
- * `memories` and `globals` describe whole index spaces, imported entries included. */
+ * Index spaces are those of the specification: imports come first. The arrays `functions`,
+ * `tables`, `memories` and `globals` describe whole index spaces, imported entries included. */
 #ifndef WASM_MODULE_H
 #define WASM_MODULE_H
 
@@ -103,22 +103,26 @@ struct local_group {
 
 /* A function body (the code section's entry of a defined function). */
 struct body {
-    struct slice code;   /* instructions, the final `end` included */
-    uint32_t offset;     /* of code.data in the module's bytes, for messages and backtraces */
+    struct slice code; /* instructions, the final `end` included */
+    uint32_t offset;   /* of code.data in the module's bytes, for messages and backtraces */
     uint32_t group_count;
     const struct local_group *groups; /* declared locals, run-length */
     uint32_t local_count;             /* parameters included; <= FUNCTION_LOCALS_MAX */
     /* Filled in by module_validate: */
-    uint32_t stack_max;  /* most operand values that can be on the stack, <= OPERANDS_MAX */
-    uint32_t label_max;  /* deepest nesting of labels, the function's own included */
-    bool has_calls;      /* call, call_indirect, memory.grow or any other instruction that leaves */
-    bool uses_v128;      /* an instruction, local or block type names v128 */
+    uint32_t stack_max; /* most operand values that can be on the stack, <= OPERANDS_MAX */
+    uint32_t label_max; /* deepest nesting of labels, the function's own included */
+    bool has_calls;     /* call, call_indirect, memory.grow or any other instruction that leaves */
+    bool uses_v128;     /* an instruction, local or block type names v128 */
     uint32_t v128_offset; /* in the module's bytes, of the first such instruction or local */
 };
 
 struct name_entry {
     uint32_t index;
     struct slice name;
+};
+
+struct custom_section {
+    struct slice name, bytes;
 };
 
 struct module {
@@ -143,6 +147,11 @@ struct module {
     uint32_t start; /* function index; valid if has_start */
     uint32_t data_count_section;
 
+    const struct custom_section *customs; /* in the order of the file */
+    const struct export_ *const
+        *exports_by_name;        /* all exports, ordered by the bytes of their names */
+    uint8_t *declared_functions; /* bit per function: ref.func may name it (spec 3.4.10: C.refs) */
+
     /* From the custom section "name"; empty if it is missing or malformed (which is no error). */
     uint32_t function_name_count;
     const struct name_entry *function_names; /* by ascending index */
@@ -152,8 +161,8 @@ struct module {
 };
 
 /* Decodes a binary module (spec 5). Takes over `bytes` whatever happens: on success the module owns
- * them, on failure they are freed. On failure returns false with one line in `err`: what is wrong, in
- * which section or function, at which byte offset. Any thread. */
+ * them, on failure they are freed. On failure returns false with one line in `err`: what is wrong,
+ * in which section or function, at which byte offset. Any thread. */
 bool module_decode(struct bytes *bytes, struct module **out, struct error *err) MUST_USE;
 
 /* Checks the module against spec 3 and fills in what the compilers need (struct body). Time is
@@ -170,8 +179,9 @@ static inline const struct functype *module_function_type(const struct module *m
 /* The function's name from the name section, else its first export's, else an empty slice. */
 struct slice module_function_name(const struct module *m, uint32_t function);
 
-/* The export of that kind and name, or NULL. Constant time on average. */
-const struct export_ *module_export(const struct module *m, struct slice name, enum externkind kind);
+/* The export of that kind and name, or NULL. Logarithmic time, whatever the names. */
+const struct export_ *module_export(const struct module *m, struct slice name,
+                                    enum externkind kind);
 
 /* Evaluates are the vm's business; equality of types is structural (spec 2.3.5). */
 bool functype_equal(const struct functype *a, const struct functype *b);
@@ -179,5 +189,10 @@ bool functype_equal(const struct functype *a, const struct functype *b);
 /* "(i32, i64) -> (f32)" into `text`; cut if too long. Returns text. */
 const char *functype_text(const struct functype *t, char *text, size_t size);
 const char *valtype_name(uint8_t type); /* "i32"..., "?" */
+
+/* A name that a module chose, fit for a terminal and for the inside of quotes: what is not UTF-8 or
+ * would not be drawn is escaped (\x9b, \u{202e}), and a long one is cut, with three dots. Returns
+ * text. */
+const char *name_text(struct slice name, char *text, size_t size);
 
 #endif
