@@ -47,10 +47,6 @@ bool fiber_catch(struct fiber *f, void (*crossed)(void *context), void *context)
 /* `size` bytes (<= 128, multiple of 8) that the embedder wants to keep with each suspended host
  * call, such as what it waited for: copied from `state` when fiber_call suspends it and back when
  * the call goes on (or just before `crossed`). Set once after instance_new. */
-struct fiber_state {
-    void *state;
-    size_t size;
-};
 void fiber_set_state(struct fiber *f, void *state, size_t size);
 
 /* How many host calls are suspended. */

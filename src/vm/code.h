@@ -23,6 +23,8 @@ struct code_range {
 };
 #define CODE_NO_FUNCTION UINT32_MAX
 
+struct module;
+
 /* A place that may appear in a backtrace: the return address of a call or of a trap. */
 struct code_site {
     uint32_t pc;     /* offset in the block of the return address */
@@ -53,6 +55,7 @@ struct code {
 
     const uint8_t *base; /* executable address of the block; NULL until published */
     bool is_metered;
+    const struct module *module; /* whose code it is, for backtraces: set by the vm when it links */
 };
 
 /* Maps the block executable. Takes `bytes`. Any thread. Fails with ERR_NO_MEMORY or ERR_LIMIT. */

@@ -3,9 +3,9 @@
  * and (later) the optimising compiler keep to it.
  *
  *   r15   the instance; pinned, restored by whoever changes it
- *   r14   instance->memory_base, r13 instance->memory_length: reloaded by the caller after every
- * call rsp   the guest's native stack; no red zone, no frame pointer; frames of fixed size all
- * other registers are the callee's to use
+ *   r14   instance->memory_base, r13 instance->memory_length: the caller reloads them after calls
+ *   rsp   the guest's native stack; no red zone, no frame pointer; frames of fixed size
+ *   all other registers are the callee's to use
  *
  * Parameters, left to right: integers and references in rdi, rsi, rdx, rcx, r8, r9, rbx, rbp (rax
  * carries the struct function of an indirect call); floats in xmm0 to xmm7; the rest on the stack,
@@ -23,37 +23,37 @@
  *
  * Entry ("enter" thunk of a type): jumped to by fiber_resume with rsp at an activation record
  *     [rsp + 0]  the function's struct function pointer
- *     [rsp + 8]  values: parameters on entry, results on return; 8 bytes each, max(params, results)
- * of them It loads the parameters, calls the function through its entry, stores the results in the
- * same words and jumps to vm_stop_returned with rsp at the record again.
+ *     [rsp + 8]  values, 8 bytes each: parameters on entry, results on return; room for the more
+ * It loads the parameters, calls the function through its entry, stores the results in the same
+ * words and jumps to vm_stop_returned with rsp at the record again.
  *
  * Host thunk: called with rax = struct function. Stores its arguments on the guest's stack, then
  * (label "again") loads from there rdi = fiber->guest and the arguments for the C convention,
  * switches to fiber->host_sp (a multiple of 16), calls function->target, and takes rsp back from
- * fiber->guest_sp, where it had stored it before the call (a builtin may have moved the stack), and
- * r13, r14 are reloaded by its caller. OUTCOME_DONE: result to rax/xmm0, r13/r14 are the caller's
- * business; if *fiber->tick is not 0, stops with vm_stop_tick (going on just behind, with the
- * result kept). OUTCOME_TRAP: to vm_stop_trap with trap_pc the thunk's own return address. Any
- * other: fiber->outcome is stored, guest_ip is "again", vm_stop_outcome.
+ * fiber->guest_sp, where it had stored it before the call (a builtin may have moved the stack).
+ * OUTCOME_DONE: result to rax/xmm0, r13/r14 are the caller's business; if *fiber->tick is not 0,
+ * stops with vm_stop_tick (going on just behind, with the result kept). OUTCOME_TRAP: to
+ * vm_stop_trap with trap_pc the thunk's own return address. Any other: fiber->outcome is stored,
+ * guest_ip is "again", vm_stop_outcome.
  *
  * Builtins (memory.grow, table.*, memory.copy ...) work like host functions with a C function from
  * vm_builtins[] whose first argument is the instance.
+ *
+ * Cross thunk (explicit functions): called with rax = struct function; r15 is function->instance
+ * for the time of the call. It copies fiber, stack_limit and fuel from the caller's instance to the
+ * callee's before the call, and stack_limit and fuel back after it (the stack may have moved).
+ * Results beyond the second are copied from the callee's area to the caller's.
  *
  * Exits of resume.S, jumped to from generated code with r15 the instance, rsp the guest's:
  *   vm_stop_returned   STOP_RETURNED
  *   vm_stop_trap       eax = enum trap, top of the stack: the return address of the site (popped)
  *   vm_stop_outcome    rax = guest_ip to go on at; fiber->outcome has been stored
  *   vm_stop_tick       rax = guest_ip to go on at
- *   vm_stop_fuel       called (return address on the stack: goes on there); all registers are kept
- * for the time of the stop vm_grow_stack      called from a prologue before anything else, rax =
- * bytes the frame wants below rsp at function entry: all registers kept; returns with rsp on a
- * larger stack, or traps with STACK_EXHAUSTED stop_fuel is called where the frame is complete
- * (after the prologue), so that backtraces can walk it.
- *
- * Cross thunk (explicit functions): with rax = struct function, sets r15 = function->instance for
- * the time of the call. It copies fiber, stack_limit and fuel from the caller's instance to the
- * callee's before the call, and stack_limit and fuel back after it (the stack may have moved), and
- * reloads nothing else.
+ *   vm_stop_fuel       called (return address on the stack: goes on there) behind the prologue,
+ *                      where the frame is complete; all registers but the flags are kept
+ *   vm_grow_stack      called from a prologue before anything else, rax = bytes the frame wants
+ * below rsp at function entry: all registers kept; returns with rsp on a larger stack, or traps
+ * with STACK_EXHAUSTED
  *
  * Their addresses are in vm_exits (struct vm_exits below); stubs hold them as constants. */
 #ifndef VM_CONVENTION_H

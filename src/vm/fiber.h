@@ -50,9 +50,13 @@ struct fiber {
     uint8_t *stack_low, *stack_top; /* the native stack; stack_low <= guest_sp <= stack_top */
     uint32_t marker;                /* innermost activation, as an offset from stack_top; 0: none */
     uint32_t activation_depth;      /* <= ACTIVATIONS_MAX */
-    bool
-        trap_at_entry; /* STACK_EXHAUSTED: trap_pc lies in a prologue, its frame is not there yet */
-    uint8_t stack_class;   /* where the stack lies: vm/stack.h */
+    bool trap_at_entry;             /* STACK_EXHAUSTED in a prologue: its frame is not there yet */
+    bool is_foreign;                /* a worker other than `worker` has run it */
+    uint8_t stack_region; /* where the stack lies: enum region; REGION_COUNT: in the slot */
+    uint32_t stack_max;   /* bytes it may grow to */
+    uint32_t worker;      /* whose slot it is */
+    uint32_t state_size;  /* fiber_set_state */
+    void *state;
     const char *trap_text; /* TRAP_HOST: the words; static or owned by the guest */
     struct {               /* what OUTCOME_CALL asks for */
         const struct function *function;

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "vm/region.h"
+#include "base/vec.h"
+#include "plat/thread.h"
+#include "plat/vmem.h"
+
+#include <stdatomic.h>
+
+#define OPEN_BATCH     64u          /* small blocks opened at a time under strict overcommit */
+#define OPEN_BATCH_MAX (512u << 10) /* stride of what counts as small */
+#define ARENA_SIZE     (1ull << 40) /* of a chunk where address space is plentiful */
+#define DIRTY_MAX      (8u << 20)   /* bytes of stacks kept with their leftovers, per region */
+#define COMMIT_CHECK   (16u << 20)  /* bytes committed between two questions to the kernel */
+
+static const struct {
+    uint64_t stride;
+    uint32_t low;
+} shapes[REGION_COUNT] = {
+#define REGION(name, stride, low) {stride, low},
+    REGIONS(REGION)
+#undef REGION
+};
+
+struct arena {
+    struct mutex lock;
+    uint8_t *next, *end;      /* blocks of the current chunk that were never given out */
+    uint8_t *opened;          /* strict: blocks below it are open, if they are small */
+    VEC(uint8_t *) zero;      /* free blocks that read as zero; strict: small ones are open */
+    VEC(uint8_t *) leftovers; /* free blocks with leftovers */
+};
+
+static struct arena arenas[REGION_COUNT];
+
+static struct {
+    struct mutex lock;
+    atomic_bool is_known;
+    bool is_strict;
+    uint64_t address_space;
+    uint64_t forced_address_space;
+    bool forced_strict;
+    uint64_t memory;
+    _Atomic int64_t committed; /* bytes, estimated */
+    _Atomic int64_t allowed;   /* `committed` may grow to this until it is asked again */
+} host;
+
+void region_set_limits(uint64_t address_space, bool strict)
+{
+    host.forced_address_space = address_space;
+    host.forced_strict = strict;
+    atomic_store(&host.is_known, false);
+}
+
+static void host_probe(void)
+{
+    /* acquire: pairs with the release below */
+    if (LIKELY(atomic_load_explicit(&host.is_known, memory_order_acquire)))
+        return;
+    mutex_lock(&host.lock);
+    if (!atomic_load_explicit(&host.is_known, memory_order_relaxed)) {
+        struct vmem_limits limits;
+
+        vmem_limits_get(&limits);
+        host.is_strict = limits.is_strict || host.forced_strict;
+        host.address_space =
+            host.forced_address_space ? host.forced_address_space : limits.address_space;
+        host.memory = limits.memory;
+        atomic_store_explicit(&host.is_known, true, memory_order_release);
+    }
+    mutex_unlock(&host.lock);
+}
+
+uint64_t region_stride(enum region r)
+{
+    return shapes[r].stride;
+}
+
+uint32_t region_low(enum region r)
+{
+    return shapes[r].low;
+}
+
+static bool is_plentiful(void)
+{
+    return host.address_space > (1ull << 44) && !host.is_strict;
+}
+
+enum region region_for(uint64_t size)
+{
+    enum region r = REGION_96K;
+
+    host_probe();
+    while (r <= REGION_MEMORY_LAST && shapes[r].stride < size)
+        r++;
+    if (r > REGION_MEMORY_LAST)
+        return REGION_COUNT;
+    if (is_plentiful()) {
+        if (r == REGION_4M || r == REGION_16M)
+            r = REGION_64M;
+        else if (r == REGION_256M || r == REGION_1G)
+            r = REGION_4G;
+    }
+    return r;
+}
+
+static bool is_small(enum region r)
+{
+    return shapes[r].stride <= OPEN_BATCH_MAX;
+}
+
+/* A new chunk: as much as the host lets us have, within reason. */
+static bool arena_extend(struct arena *a, enum region r)
+{
+    uint64_t stride = shapes[r].stride, count = OPEN_BATCH;
+
+    if (is_plentiful())
+        count = ARENA_SIZE / stride;
+    else if (stride * count > host.address_space / 32)
+        count = host.address_space / 32 / stride;
+    if (count == 0)
+        count = 1;
+    for (; count; count /= 2) {
+        size_t size = (size_t)(count * stride);
+        size_t align = stride >= (2u << 20) ? 2u << 20 : VMEM_PAGE;
+        uint8_t *at = host.is_strict ? vmem_reserve(size, align) : vmem_map(size, align);
+
+        if (at) {
+            a->next = a->opened = at;
+            a->end = at + size;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A block that nobody ever had. */
+static uint8_t *arena_cut(struct arena *a, enum region r)
+{
+    uint64_t stride = shapes[r].stride;
+    uint8_t *block;
+
+    if (a->next == a->end && !arena_extend(a, r))
+        return NULL;
+    block = a->next;
+    if (host.is_strict && is_small(r) && block == a->opened) {
+        uint64_t batch = OPEN_BATCH * stride, left = (uint64_t)(a->end - block);
+
+        if (batch > left)
+            batch = left;
+        if (!vmem_open(block, (size_t)batch)) {
+            batch = stride;
+            if (!vmem_open(block, (size_t)batch))
+                return NULL;
+        }
+        a->opened = block + batch;
+    }
+    a->next += stride;
+    return block;
+}
+
+uint8_t *region_take(enum region r, uint64_t size, bool *dirty)
+{
+    struct arena *a = &arenas[r];
+    uint8_t *block = NULL;
+    bool has_leftovers = false;
+
+    host_probe();
+    mutex_lock(&a->lock);
+    if (dirty && a->leftovers.count) {
+        block = a->leftovers.items[--a->leftovers.count];
+        has_leftovers = true;
+    } else if (a->zero.count) {
+        block = a->zero.items[--a->zero.count];
+    } else {
+        block = arena_cut(a, r);
+    }
+    mutex_unlock(&a->lock);
+    if (block && !has_leftovers && !region_extend(r, block, 0, size)) {
+        mutex_lock(&a->lock);
+        if (!vec_push(&a->zero, block))
+            block = NULL; /* lost; there is no memory anyway */
+        mutex_unlock(&a->lock);
+        block = NULL;
+    }
+    if (dirty)
+        *dirty = has_leftovers;
+    return block;
+}
+
+bool region_extend(enum region r, uint8_t *block, uint64_t before, uint64_t size)
+{
+    if (!host.is_strict || is_small(r))
+        return true;
+    before = (before + VMEM_PAGE - 1) & ~(uint64_t)(VMEM_PAGE - 1);
+    size = (size + VMEM_PAGE - 1) & ~(uint64_t)(VMEM_PAGE - 1);
+    return size <= before || vmem_open(block + before, (size_t)(size - before));
+}
+
+void region_give(enum region r, uint8_t *block, bool is_zero, uint64_t used)
+{
+    struct arena *a = &arenas[r];
+    bool keep = false;
+
+    used = (used + VMEM_PAGE - 1) & ~(uint64_t)(VMEM_PAGE - 1);
+    if (!is_zero && r >= REGION_STACK_FIRST) {
+        mutex_lock(&a->lock);
+        keep = (a->leftovers.count + 1) * shapes[r].stride <= DIRTY_MAX &&
+               vec_push(&a->leftovers, block);
+        mutex_unlock(&a->lock);
+        if (keep)
+            return;
+    }
+    if (host.is_strict && !is_small(r))
+        vmem_close(block, (size_t)shapes[r].stride);
+    else if (!is_zero && used)
+        vmem_discard(&(struct vmem_range){block, (size_t)used}, 1);
+    mutex_lock(&a->lock);
+    keep = vec_push(&a->zero, block);
+    mutex_unlock(&a->lock);
+    (void)keep; /* without memory for the list the address space is lost, nothing else */
+}
+
+uint64_t region_commit_limit(void)
+{
+    host_probe();
+    return host.memory;
+}
+
+bool region_commit(uint64_t bytes)
+{
+    int64_t now, allowed;
+
+    host_probe();
+    now = atomic_fetch_add_explicit(&host.committed, (int64_t)bytes, memory_order_relaxed) +
+          (int64_t)bytes;
+    allowed = atomic_load_explicit(&host.allowed, memory_order_relaxed);
+    if (LIKELY(now <= allowed))
+        return true;
+    /* What the kernel has left now, less a reserve for everything else. */
+    {
+        uint64_t available = vmem_available();
+        uint64_t reserve = host.memory / 32 < (256u << 20) ? host.memory / 32 : 256u << 20;
+
+        if (available < reserve + bytes) {
+            atomic_fetch_sub_explicit(&host.committed, (int64_t)bytes, memory_order_relaxed);
+            return false;
+        }
+        available -= reserve + bytes;
+        allowed = now + (int64_t)(available / 8 < COMMIT_CHECK ? available / 8 : COMMIT_CHECK);
+        atomic_store_explicit(&host.allowed, allowed, memory_order_relaxed);
+    }
+    return true;
+}
+
+void region_uncommit(uint64_t bytes)
+{
+    atomic_fetch_sub_explicit(&host.committed, (int64_t)bytes, memory_order_relaxed);
+}

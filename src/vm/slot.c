@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "vm/slot.h"
+#include "base/mem.h"
+#include "plat/thread.h"
+#include "plat/vmem.h"
+
+#include <string.h>
+
+#define PENDING_MAX    32u   /* slots verified by one look at the fault counter */
+#define RETAINED_PAGES 96u   /* present pages that a free slot keeps */
+#define STACK_PAGES    2u    /* of them below the hot page */
+#define FREE_MAX       1024u /* slots that a worker keeps for itself, per region */
+#define SHARE          256u  /* slots that change hands between a worker and the others at a time */
+#define SHARED_MAX     65536u /* slots that all workers keep, per region */
+#define RANGES_MAX     64u
+#define SLOT_COMMIT    (16u << 10) /* what a slot is taken to commit */
+
+/* Free slots that any worker may take. */
+static struct {
+    struct mutex lock;
+    struct slot *free[REGION_COUNT];
+    uint32_t count[REGION_COUNT];
+} shared;
+
+struct slot_cache {
+    uint32_t worker;
+    struct slot *free[REGION_COUNT];
+    uint32_t free_count[REGION_COUNT];
+    struct slot *pending;
+    uint32_t pending_count;
+    uint64_t fault_count;                 /* of the thread, at the last check */
+    uint64_t fault_checks;                /* checks that saw a change */
+    struct vmem_range ranges[RANGES_MAX]; /* to be discarded before the pending are free */
+    uint32_t range_count;
+    _Atomic int64_t live; /* taken less given; may be negative, as slots change workers */
+    struct slot_cache *next;
+};
+
+static struct {
+    struct mutex lock;
+    struct slot_cache *first;
+    int64_t live_of_gone; /* caches that were freed */
+    _Atomic int64_t cut;  /* slots that exist, live or retained */
+} all;
+
+struct slot_cache *slot_cache_new(uint32_t worker)
+{
+    struct slot_cache *c = mem_new(struct slot_cache);
+
+    c->worker = worker;
+    c->fault_checks = 1;
+    mutex_lock(&all.lock);
+    c->next = all.first;
+    all.first = c;
+    mutex_unlock(&all.lock);
+    return c;
+}
+
+uint64_t slots_live(void)
+{
+    int64_t live;
+
+    mutex_lock(&all.lock);
+    live = all.live_of_gone;
+    for (struct slot_cache *c = all.first; c; c = c->next)
+        live += atomic_load_explicit(&c->live, memory_order_relaxed);
+    mutex_unlock(&all.lock);
+    return live > 0 ? (uint64_t)live : 0;
+}
+
+uint64_t slots_retained(void)
+{
+    int64_t cut = atomic_load_explicit(&all.cut, memory_order_relaxed);
+    int64_t live = (int64_t)slots_live();
+
+    return cut > live ? (uint64_t)(cut - live) : 0;
+}
+
+static void discards_flush(struct slot_cache *c)
+{
+    bool ok = c->range_count == 0 || vmem_discard(c->ranges, c->range_count);
+
+    /* What cannot be discarded (never seen) is wiped by hand: correctness does not hang on it. */
+    if (UNLIKELY(!ok))
+        for (uint32_t r = 0; r < c->range_count; r++)
+            memset(c->ranges[r].at, 0, c->ranges[r].size);
+    c->range_count = 0;
+}
+
+static void discard(struct slot_cache *c, uint8_t *at, size_t size)
+{
+    if (c->range_count) {
+        struct vmem_range *last = &c->ranges[c->range_count - 1];
+
+        if ((uint8_t *)last->at + last->size == at) {
+            last->size += size;
+            return;
+        }
+    }
+    if (c->range_count == RANGES_MAX)
+        discards_flush(c);
+    c->ranges[c->range_count++] = (struct vmem_range){at, size};
+}
+
+static bool page_get(const struct slot *s, size_t page)
+{
+    return page < SLOT_WINDOW && (s->present[page / 64] >> (page % 64) & 1);
+}
+
+static void page_set(struct slot *s, size_t page)
+{
+    if (page < SLOT_WINDOW)
+        s->present[page / 64] |= 1ull << (page % 64);
+}
+
+static void page_clear(struct slot *s, size_t page)
+{
+    if (page < SLOT_WINDOW)
+        s->present[page / 64] &= ~(1ull << (page % 64));
+}
+
+/* The whole slot back to the system; its header is gone afterwards. */
+static void slot_retire(struct slot *s)
+{
+    enum region r = s->region;
+    uint8_t *low = s->low;
+    uint64_t used = region_stride(r), window = SLOT_WINDOW * (uint64_t)VMEM_PAGE;
+
+    region_uncommit(SLOT_COMMIT);
+    atomic_fetch_sub_explicit(&all.cut, 1, memory_order_relaxed);
+    region_give(r, low, false, used < window ? used : window);
+}
+
+/* Scans for present pages that we do not know of, and empties them. They hold no image: its pages
+ * are known since they were written. */
+static void slot_scan(struct slot_cache *c, struct slot *s)
+{
+    uint64_t words[SLOT_WINDOW / 64];
+    size_t hot_page = s->hot / VMEM_PAGE;
+    size_t pages = (size_t)((s->hot + s->scan_size + VMEM_PAGE - 1) / VMEM_PAGE);
+    uint32_t kept = 0;
+
+    for (size_t w = 0; w < ARRAY_COUNT(s->present); w++)
+        kept += (uint32_t)__builtin_popcountll(s->present[w]);
+    for (size_t first = 0; first < pages; first += SLOT_WINDOW) {
+        size_t count = pages - first < SLOT_WINDOW ? pages - first : SLOT_WINDOW;
+
+        if (!vmem_present(s->low + first * VMEM_PAGE, count, words))
+            memset(words, 0xff, sizeof(words)); /* then all pages are taken to be */
+        for (size_t w = 0; w < (count + 63) / 64; w++) {
+            uint64_t bits = words[w];
+
+            if (first == 0)
+                bits &= ~s->present[w];
+            for (; bits; bits &= bits - 1) {
+                size_t page = first + w * 64 + (size_t)__builtin_ctzll(bits);
+                uint8_t *at = s->low + page * VMEM_PAGE;
+
+                if (page >= pages)
+                    break;
+                if (page < hot_page) { /* leftovers of the stack need no zeroing */
+                    if (page + STACK_PAGES < hot_page)
+                        discard(c, at, VMEM_PAGE);
+                } else if (page >= SLOT_WINDOW || kept >= RETAINED_PAGES) {
+                    discard(c, at, VMEM_PAGE);
+                } else {
+                    memset(at, 0, VMEM_PAGE);
+                    page_set(s, page);
+                    kept++;
+                }
+            }
+        }
+    }
+}
+
+static void share(struct slot_cache *c, enum region r)
+{
+    struct slot *s;
+
+    mutex_lock(&shared.lock);
+    for (uint32_t n = 0; n < SHARE && shared.count[r] < SHARED_MAX; n++) {
+        s = c->free[r];
+        c->free[r] = s->next;
+        c->free_count[r]--;
+        s->next = shared.free[r];
+        shared.free[r] = s;
+        shared.count[r]++;
+    }
+    mutex_unlock(&shared.lock);
+    while (c->free_count[r] > FREE_MAX - SHARE) {
+        s = c->free[r];
+        c->free[r] = s->next;
+        c->free_count[r]--;
+        slot_retire(s);
+    }
+}
+
+static void slot_free(struct slot_cache *c, struct slot *s)
+{
+    enum region r = s->region;
+
+    s->next = c->free[r];
+    c->free[r] = s;
+    if (UNLIKELY(++c->free_count[r] > FREE_MAX))
+        share(c, r);
+}
+
+/* Proves that the pending slots are clean, or makes them so. */
+static void pending_verify(struct slot_cache *c)
+{
+    uint64_t faults = vmem_fault_count();
+    bool changed = faults != c->fault_count;
+    struct slot *s = c->pending, *scanned = NULL;
+
+    c->pending = NULL;
+    c->pending_count = 0;
+    c->fault_checks += changed;
+    while (s) {
+        struct slot *next = s->next;
+
+        if (!s->is_foreign && s->faults == c->fault_checks) {
+            slot_free(c, s);
+        } else {
+            slot_scan(c, s);
+            s->next = scanned;
+            scanned = s;
+        }
+        s = next;
+    }
+    discards_flush(c); /* before any of the scanned is used again */
+    while (scanned) {
+        struct slot *next = scanned->next;
+
+        slot_free(c, scanned);
+        scanned = next;
+    }
+    c->fault_count = changed ? vmem_fault_count() : faults;
+}
+
+void slot_cache_free(struct slot_cache *c)
+{
+    if (!c)
+        return;
+    pending_verify(c);
+    for (enum region r = 0; r < REGION_COUNT; r++) {
+        while (c->free[r]) {
+            struct slot *s = c->free[r];
+
+            c->free[r] = s->next;
+            slot_retire(s);
+        }
+    }
+    mutex_lock(&all.lock);
+    for (struct slot_cache **at = &all.first; *at; at = &(*at)->next) {
+        if (*at == c) {
+            *at = c->next;
+            break;
+        }
+    }
+    all.live_of_gone += atomic_load_explicit(&c->live, memory_order_relaxed);
+    mutex_unlock(&all.lock);
+    mem_free(c);
+}
+
+/* Empties everything behind the header, whoever's it was. */
+static void slot_wipe(struct slot *s)
+{
+    uint8_t *hot = slot_hot(s);
+    size_t hot_page = s->hot / VMEM_PAGE;
+    uint8_t *header_end = (uint8_t *)(s + 1);
+
+    for (size_t page = hot_page; page < SLOT_WINDOW; page++)
+        if (page_get(s, page)) {
+            uint8_t *at = s->low + page * VMEM_PAGE;
+            size_t skip = page == hot_page ? (size_t)(header_end - hot) : 0;
+
+            memset(at + skip, 0, VMEM_PAGE - skip);
+        }
+    s->image = 0;
+}
+
+/* The bytes of page `page` (counted from hot) that belong to linear memory. */
+static size_t page_skip(uint32_t page, uint32_t memory_offset)
+{
+    uint64_t start = (uint64_t)page * VMEM_PAGE;
+
+    if (start >= memory_offset)
+        return 0;
+    return memory_offset - start < VMEM_PAGE ? (size_t)(memory_offset - start) : VMEM_PAGE;
+}
+
+static void image_install(struct slot *s, const struct slot_layout *l)
+{
+    uint8_t *hot = slot_hot(s);
+
+    for (uint32_t n = 0; n < l->page_count; n++) {
+        size_t skip = page_skip(l->pages[n], l->memory_offset);
+
+        memcpy(hot + (size_t)l->pages[n] * VMEM_PAGE + skip,
+               l->contents + (size_t)n * VMEM_PAGE + skip, VMEM_PAGE - skip);
+        page_set(s, s->hot / VMEM_PAGE + l->pages[n]);
+    }
+    s->image = l->image_id;
+}
+
+static struct slot *slot_cut(const struct slot_layout *l, uint64_t memory_size)
+{
+    uint32_t hot = region_low(l->region);
+    uint64_t opened = hot + l->memory_offset + memory_size;
+    struct slot *s;
+    uint8_t *low;
+
+    if (!region_commit(SLOT_COMMIT))
+        return NULL;
+    low = region_take(l->region, opened, NULL);
+    if (!low) {
+        region_uncommit(SLOT_COMMIT);
+        return NULL;
+    }
+    atomic_fetch_add_explicit(&all.cut, 1, memory_order_relaxed);
+    s = slot_at_hot(low + hot);
+    s->low = low;
+    s->hot = hot;
+    s->region = (uint8_t)l->region;
+    s->opened = opened;
+    for (uint32_t at = 0; at < l->end; at += VMEM_PAGE)
+        page_set(s, (hot + at) / VMEM_PAGE);
+    return s;
+}
+
+/* A slot from the shared ones; takes some more for the next times. */
+static struct slot *unshare(struct slot_cache *c, enum region r)
+{
+    if (!shared.free[r]) /* a hint, read without the lock */
+        return NULL;
+    mutex_lock(&shared.lock);
+    for (uint32_t n = 0; n < SHARE / 4 && shared.free[r]; n++) {
+        struct slot *s = shared.free[r];
+
+        shared.free[r] = s->next;
+        shared.count[r]--;
+        s->next = c->free[r];
+        c->free[r] = s;
+        c->free_count[r]++;
+    }
+    mutex_unlock(&shared.lock);
+    if (!c->free[r])
+        return NULL;
+    c->free_count[r]--;
+    {
+        struct slot *s = c->free[r];
+
+        c->free[r] = s->next;
+        return s;
+    }
+}
+
+struct slot *slot_take(struct slot_cache *c, const struct slot_layout *l, uint64_t memory_size)
+{
+    enum region r = l->region;
+    struct slot *s = c->free[r];
+
+    if (LIKELY(s != NULL)) {
+        c->free[r] = s->next;
+        c->free_count[r]--;
+    } else {
+        s = unshare(c, r);
+        if (!s)
+            s = slot_cut(l, memory_size);
+        if (!s)
+            return NULL;
+    }
+    if (UNLIKELY(s->image != l->image_id)) {
+        uint64_t wanted = s->hot + l->memory_offset + memory_size;
+
+        if (wanted > s->opened) {
+            if (!region_extend(r, s->low, s->opened, wanted)) {
+                slot_free(c, s);
+                return NULL;
+            }
+            s->opened = wanted;
+        }
+        slot_wipe(s);
+        for (uint32_t at = 0; at < l->end; at += VMEM_PAGE)
+            page_set(s, (s->hot + at) / VMEM_PAGE);
+        image_install(s, l);
+    }
+    s->faults = c->fault_checks;
+    s->worker = c->worker;
+    s->memory_offset = l->memory_offset;
+    s->moved = NULL;
+    s->is_foreign = false;
+    atomic_store_explicit(&c->live, atomic_load_explicit(&c->live, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    return s;
+}
+
+void slot_give(struct slot_cache *c, struct slot *s, const struct slot_layout *l,
+               uint64_t memory_size)
+{
+    size_t hot_page = s->hot / VMEM_PAGE;
+    uint8_t *hot = slot_hot(s);
+    /* An image that reaches beyond the window is laid out anew each time. */
+    bool keeps_image = s->image == l->image_id &&
+                       (l->page_count == 0 || hot_page + l->pages[l->page_count - 1] < SLOT_WINDOW);
+    uint32_t n = 0;
+
+    for (size_t w = hot_page / 64; w < ARRAY_COUNT(s->present); w++) {
+        uint64_t bits = s->present[w];
+
+        if (w == hot_page / 64)
+            bits &= ~0ull << (hot_page % 64);
+        for (; bits; bits &= bits - 1) {
+            uint32_t page = (uint32_t)(w * 64 + (size_t)__builtin_ctzll(bits) - hot_page);
+            size_t skip = page_skip(page, l->memory_offset);
+            uint8_t *at = hot + (size_t)page * VMEM_PAGE;
+
+            while (n < l->page_count && l->pages[n] < page)
+                n++;
+            if (keeps_image && n < l->page_count && l->pages[n] == page)
+                memcpy(at + skip, l->contents + (size_t)n * VMEM_PAGE + skip, VMEM_PAGE - skip);
+            else
+                memset(at + skip, 0, VMEM_PAGE - skip);
+        }
+    }
+    if (!keeps_image)
+        s->image = 0;
+    s->scan_size = l->memory_offset + memory_size;
+    if (s->worker != c->worker)
+        s->is_foreign = true;
+    s->next = c->pending;
+    c->pending = s;
+    atomic_store_explicit(&c->live, atomic_load_explicit(&c->live, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
+    if (++c->pending_count >= PENDING_MAX)
+        pending_verify(c);
+}
+
+void slot_abandon_memory(struct slot *s, uint64_t memory_size)
+{
+    uint8_t *hot = slot_hot(s);
+    uint8_t *from = hot + s->memory_offset, *end = from + memory_size;
+    uint8_t *page = (uint8_t *)(((uintptr_t)from + VMEM_PAGE - 1) & ~(uintptr_t)(VMEM_PAGE - 1));
+
+    if (page > from)
+        memset(from, 0, (size_t)((page < end ? page : end) - from));
+    if (end > page) {
+        size_t size = (size_t)(end - page + VMEM_PAGE - 1) & ~(size_t)(VMEM_PAGE - 1);
+
+        if (!vmem_discard(&(struct vmem_range){page, size}, 1))
+            memset(page, 0, size);
+        for (uint8_t *at = page; at < page + size; at += VMEM_PAGE)
+            page_clear(s, (size_t)(at - s->low) / VMEM_PAGE);
+    }
+    s->image = 0;
+}
