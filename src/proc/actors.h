@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct scheduler;
+struct spare_blocks;
 struct worker;
 
 struct actors {
@@ -15,6 +16,8 @@ struct actors {
     uint32_t worker_count;
     struct pool messages; /* of struct message: signals, messages, send timers */
     struct pool bonds;    /* of struct bond */
+    struct spinlock lock;
+    struct spare_blocks *spare; /* control blocks of environments that were freed */
 };
 
 struct actors_options {
@@ -34,6 +37,9 @@ void actors_deinit(struct actors *a);
 
 /* Time of the scheduler's clock (virtual in deterministic runs). Any thread. */
 uint64_t actors_now_ns(const struct actors *a);
+
+/* The calling worker, or NULL if the caller is none of this scheduler's. Any thread. */
+struct worker *actors_current(const struct actors *a);
 
 /* The index of the calling worker of this scheduler, or POOL_OUTSIDE. */
 uint32_t actors_worker(const struct actors *a);

@@ -9,6 +9,7 @@
 #define PROC_ENVIRONMENT_H
 
 #include "base/error.h"
+#include "base/list.h"
 #include "plat/thread.h"
 #include "proc/actors.h"
 #include "proc/process.h"
@@ -26,25 +27,21 @@ struct environment_exit {
     int32_t status;
 };
 
-struct block_cache;
+struct spare_blocks;
 
 struct environment {
     uint64_t id;
     uint64_t node_id; /* of this node, as in registry entries; 0: not distributed */
     struct actors *actors;
     struct registry registry;
-    struct config *main_config; /* what the main process got; may be NULL */
-    uint8_t *blocks;            /* of 256 bytes each */
-    uint32_t capacity;          /* blocks there is address space for */
-    struct block_cache
-        *caches; /* free blocks: one per worker, and one under `lock` for other threads */
-    struct spinlock lock;
-    struct process *free_batches GUARDED_BY(lock);
-    bool opens GUARDED_BY(lock);
-    size_t opened GUARDED_BY(lock);
-    _Atomic uint32_t fresh;       /* blocks from here on were never used */
-    atomic_bool is_ending;        /* spawns nothing any more */
-    _Atomic uint64_t timer_count; /* send_after timers that have not ended */
+    struct config *main_config;  /* what the main process got; may be NULL */
+    struct spare_blocks *blocks; /* the array of control blocks: see environment.c */
+    struct pool *processes;      /* of struct process: the pool in `blocks` */
+    _Atomic uint64_t retired;    /* blocks whose generations are used up */
+    atomic_bool is_ending;       /* spawns nothing any more */
+    struct spinlock timers_lock;
+    struct list timers; /* send timers that have not ended */
+    uint64_t timer_count;
     /* Called once, on the worker that ran the main process, after it has ended. */
     void (*on_exit)(struct environment *e, const struct environment_exit *how, void *arg);
     void *on_exit_arg;
@@ -77,6 +74,20 @@ uint64_t environment_process_count(const struct environment *e);
 
 /* Processes ever made. */
 uint64_t environment_spawn_count(const struct environment *e);
+
+/* send_after timers that have neither fired nor been cancelled. Any thread. */
+uint64_t environment_timer_count(struct environment *e);
+
+/* The control block that a process id means or once meant, NULL: never any. Whose it is now, only
+ * its inbox says. Any thread. */
+static inline struct process *environment_block(const struct environment *e, uint64_t process_id)
+{
+    uint32_t number = (uint32_t)process_id;
+
+    if (UNLIKELY(number == 0 || number >= pool_fresh(e->processes)))
+        return NULL;
+    return (struct process *)(void *)(e->processes->base + (size_t)number * sizeof(struct process));
+}
 
 /* Calls `each` with the id of every process that exists, until it returns false; those that come or
  * go meanwhile may be missed or not. Any thread. */

@@ -79,6 +79,17 @@ struct message {
 
 static_assert(sizeof(struct message) == 192, "three cache lines");
 
+/* The number of a node, by which signal queues are linked; never 0. */
+static inline uint32_t message_number(const struct actors *a, const struct message *m)
+{
+    return (uint32_t)((size_t)((const uint8_t *)m - a->messages.base) / sizeof(*m));
+}
+
+static inline struct message *message_at(const struct actors *a, uint32_t number)
+{
+    return (struct message *)(void *)(a->messages.base + (size_t)number * sizeof(struct message));
+}
+
 /* An empty data message with room for `size_hint` bytes (a hint: too much is cut). NULL: no memory,
  * or as many messages as there may be exist. */
 struct message *message_new(struct actors *a, int64_t tag, size_t size_hint) MUST_USE;

@@ -24,9 +24,10 @@ struct pool_free {
 struct pool_cache {
     struct pool_free *first; /* used first; `count` of them */
     struct pool_free *full;  /* a complete batch in reserve, or NULL */
-    uint32_t count;          /* < 2 * POOL_BATCH */
-    _Atomic uint64_t taken;  /* nodes taken through this cache so far; its owner writes */
-    _Atomic uint64_t given;  /* nodes given back through it */
+    uint32_t count;          /* < POOL_BATCH */
+    uint32_t luck;          /* see signal.c: a generator of its own, so that runs can be replayed */
+    _Atomic uint64_t taken; /* nodes taken through this cache so far; its owner writes */
+    _Atomic uint64_t given; /* nodes given back through it */
 } __attribute__((aligned(64)));
 
 struct pool {
@@ -35,24 +36,26 @@ struct pool {
     size_t reserved;           /* bytes of the stretch */
     struct pool_cache *caches; /* one per worker, and one under `lock` for all other threads */
     uint32_t worker_count;
+    struct spinlock outside; /* guards the cache of the other threads */
     struct spinlock lock;
-    struct pool_free *batches GUARDED_BY(lock); /* shared: complete batches */
-    uint32_t fresh GUARDED_BY(lock);            /* nodes from this number on were never used */
-    uint32_t end;                               /* numbers are below */
-    bool opens
-        GUARDED_BY(lock); /* the stretch is reserved only: pieces are opened as they are needed */
-    size_t opened GUARDED_BY(lock);
+    struct pool_free *batches; /* shared: complete batches */
+    _Atomic uint32_t fresh;    /* nodes from this number on were never used; changed under `lock` */
+    uint32_t end;              /* numbers are below */
+    uint32_t reserve;          /* the last so many nodes are for pool_take_reserved */
+    bool opens; /* the stretch is reserved only: pieces are opened as they are needed */
+    size_t opened;
 };
 
 /* Reserves room for about `count_max` nodes (fewer if the system does not give so much address
  * space). `node_size` is a multiple of 8, at least 16. Fails with ERR_NO_MEMORY. */
-bool pool_init(struct pool *p, size_t node_size, uint32_t count_max, uint32_t worker_count,
-               struct error *err) MUST_USE;
+bool pool_init(struct pool *p, size_t node_size, uint32_t count_max, uint32_t reserve,
+               uint32_t worker_count, struct error *err) MUST_USE;
 void pool_deinit(struct pool *p);
 
 /* A node with undefined contents; NULL: all are in use, or there is no memory. `worker` is the
  * index of the calling worker, or POOL_OUTSIDE on other threads. */
 void *pool_take(struct pool *p, uint32_t worker) MUST_USE;
+void *pool_take_reserved(struct pool *p, uint32_t worker) MUST_USE; /* from the reserve as well */
 void pool_give(struct pool *p, uint32_t worker, void *node);
 
 #define POOL_OUTSIDE UINT32_MAX
@@ -66,6 +69,19 @@ static inline uint32_t pool_number(const struct pool *p, const void *node)
 {
     return (uint32_t)((size_t)((const uint8_t *)node - p->base) / p->node_size);
 }
+
+/* Numbers of nodes that were ever used are below this. Any thread. */
+static inline uint32_t pool_fresh(const struct pool *p)
+{
+    /* acquire: pairs with the release in carve, the nodes below are usable memory */
+    return atomic_load_explicit(&p->fresh, memory_order_acquire);
+}
+
+/* Forgets all nodes, used or not: they are zero and fresh again. Nobody else uses the pool. */
+void pool_reset(struct pool *p);
+
+/* Nodes taken so far. A snapshot. Any thread. */
+uint64_t pool_taken(const struct pool *p);
 
 /* Nodes taken and not given back. Exact only while nobody takes or gives. Any thread. */
 uint64_t pool_live(const struct pool *p);

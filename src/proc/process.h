@@ -54,9 +54,9 @@ struct process_class {
  */
 struct process {
     struct task task;
-    uint32_t index;          /* in the environment's array; id = generation << 32 | (index + 1) */
-    uint8_t exit_reason;     /* enum exit_reason; valid once `is_dying` */
-    bool is_dying;           /* killed or done: never runs again */
+    uint32_t number;         /* of the control block, from 1 up; id = generation << 32 | number */
+    uint8_t exit_reason;     /* enum exit_reason; valid once is_dying */
+    bool is_dying;           /* killed or done: the body never runs again */
     bool die_when_link_dies; /* true at first */
     bool has_timer;          /* the timer's deadline is not DEADLINE_NEVER */
     _Atomic uint64_t inbox;  /* see signal.h */
@@ -80,7 +80,7 @@ static_assert(offsetof(struct process, inbox) + sizeof(uint64_t) <= 64, "a send 
 static inline uint64_t process_id(const struct process *p)
 {
     return (atomic_load_explicit(&p->inbox, memory_order_relaxed) & ~(uint64_t)UINT32_MAX) |
-           (p->index + 1u);
+           p->number;
 }
 
 struct spawn_options {
@@ -108,9 +108,6 @@ struct process *process_prepare(struct environment *e, const struct spawn_option
                                 struct error *err) MUST_USE;
 uint64_t process_start(struct process *p, const struct spawn_options *options);
 void process_discard(struct process *p);
-/* The id it will have (between prepare and start; process_id works from start on). */
-uint64_t process_prepared_id(const struct process *p);
-
 /* Handles the signals that have come, in order. False: one of them ended the process; the caller
  * must return to the scheduler at once. Owning task only. */
 bool process_handle_signals(struct process *p) MUST_USE;

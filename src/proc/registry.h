@@ -22,12 +22,12 @@ struct registry_entry;
 struct registry {
     struct environment *environment;
     struct mutex lock;
-    struct registry_entry **slots GUARDED_BY(lock); /* hash table with chains; a power of two */
-    size_t slot_count GUARDED_BY(lock);
-    size_t count GUARDED_BY(lock);
-    size_t
-        sweep_at GUARDED_BY(lock); /* entries of the dead are removed when `count` reaches this */
-    uint64_t claim_serial GUARDED_BY(lock);
+    struct registry_entry **slots; /* hash table with chains; a power of two */
+    size_t slot_count;
+    size_t count;
+    size_t sweep_at; /* entries of the dead are removed when `count` reaches this */
+    uint64_t claim_serial;
+    uint32_t *named; /* how many entries name processes, by a hash of their ids */
 };
 
 void registry_init(struct registry *r, struct environment *e);
@@ -62,9 +62,8 @@ void registry_fulfil(struct registry *r, struct slice name, uint64_t owner, uint
 void registry_release(struct registry *r, struct slice name, uint64_t owner);
 
 /* Appends the names of a process of this node for a log line: `"a" / "b"`, each shortened to what
- * follows the third '/', nothing if it has none. Must be asked before the process ends to the
- * registry, that is, in the body's `run`; or at any time for `process_id` of a dead process that
- * still has its entries. */
+ * follows the third '/', nothing if it has none. Also for a
+ * process that has just ended. */
 void registry_names(struct registry *r, uint64_t process_id, struct bytes *out);
 
 #endif

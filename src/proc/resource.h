@@ -78,6 +78,11 @@ uint64_t resource_count(const struct process *p, enum resource_kind kind);
 /* The next object of a kind whose id is at least `*id`, which is set to it; NULL: none. */
 struct resource *resource_next(const struct process *p, enum resource_kind kind, uint64_t *id);
 
+/* Drops the objects of a kind that are over (fired timers), if their number has doubled since it
+ * was last done or is `count_max`: a bounded cost per object ever added. */
+void resource_expire(struct process *p, enum resource_kind kind, uint64_t count_max,
+                     bool (*is_over)(const struct resource *r));
+
 /* Drops everything, by kind and id. Part of the end of a process. */
 void resources_sweep(struct process *p);
 

@@ -26,9 +26,9 @@ struct process;
 #define INBOX_NODE_SHIFT       2
 #define INBOX_GENERATION(word) ((uint32_t)((word) >> 32))
 
-/* A sender that need not wake a parked process does so all the same when this many signals have
- * piled up, so that they are sorted, and counted against its limits. */
-#define INBOX_DEPTH_MAX 1024
+/* A sender that need not wake a parked process does so all the same once in so many times, so that
+ * signals do not pile up unsorted, and are counted against limits. */
+#define INBOX_WAKE_ONE_IN 1024
 
 /* Queues `m` for the process `to` and wakes it if it waits for such a thing. Takes `m` whatever
  * happens: sent to a process that does not exist it is freed, and false is returned. Any thread;

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "proc/actors.h"
+#include "proc/bond.h"
+#include "proc/internal.h"
+#include "proc/message.h"
+#include "sched/scheduler.h"
+
+bool actors_init(struct actors *a, const struct actors_options *options, struct error *err)
+{
+    uint32_t count = options->message_count_max;
+
+    if (count == 0)
+        count = MESSAGES_MAX_DEFAULT;
+    if (count > MESSAGES_MAX)
+        count = MESSAGES_MAX;
+    if (count < 2 * POOL_BATCH)
+        count = 2 * POOL_BATCH;
+    *a = (struct actors){0};
+    a->scheduler = options->scheduler;
+    a->worker_count = scheduler_worker_count(options->scheduler);
+    if (!pool_init(&a->messages, sizeof(struct message), count, count / 16, a->worker_count, err))
+        return false;
+    if (!pool_init(&a->bonds, sizeof(struct bond), count, count / 16, a->worker_count, err)) {
+        pool_deinit(&a->messages);
+        return false;
+    }
+    return true;
+}
+
+void actors_deinit(struct actors *a)
+{
+    spare_blocks_free(a);
+    pool_deinit(&a->bonds);
+    pool_deinit(&a->messages);
+}
+
+uint64_t actors_now_ns(const struct actors *a)
+{
+    return scheduler_now_ns(a->scheduler);
+}
+
+struct worker *actors_current(const struct actors *a)
+{
+    struct worker *w = worker_current();
+
+    return w && w->scheduler == a->scheduler ? w : NULL;
+}
+
+uint32_t actors_worker(const struct actors *a)
+{
+    struct worker *w = actors_current(a);
+
+    return w ? w->index : POOL_OUTSIDE;
+}

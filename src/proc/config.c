@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "proc/config.h"
+
+static void release(struct resource *r)
+{
+    struct config *c = CONTAINER_OF(r, struct config, resource);
+
+    for (size_t i = 0; i < c->dirs.count; i++) {
+        mem_free(c->dirs.items[i].host_path);
+        mem_free(c->dirs.items[i].guest_path);
+    }
+    for (size_t i = 0; i < c->args.count; i++)
+        mem_free(c->args.items[i]);
+    for (size_t i = 0; i < c->variables.count; i++) {
+        mem_free(c->variables.items[i].name);
+        mem_free(c->variables.items[i].value);
+    }
+    vec_deinit(&c->dirs);
+    vec_deinit(&c->args);
+    vec_deinit(&c->variables);
+    mem_free(c);
+}
+
+struct config *config_new(void)
+{
+    struct config *c = mem_try(struct config);
+
+    if (!c)
+        return NULL;
+    resource_init(&c->resource, RESOURCE_CONFIG, release);
+    c->memory_max = CONFIG_MEMORY_MAX_DEFAULT;
+    c->mailbox_count_max = CONFIG_UNLIMITED;
+    c->mailbox_size_max = CONFIG_UNLIMITED;
+    c->timer_count_max = CONFIG_TIMERS_MAX_DEFAULT;
+    c->resource_count_max = CONFIG_RESOURCES_MAX_DEFAULT;
+    return c;
+}
+
+static char *add_string(struct config *c, struct slice s)
+{
+    char *text;
+
+    if (s.size > CONFIG_STRINGS_SIZE_MAX - c->string_size ||
+        (s.size > 0 && memchr(s.data, 0, s.size)))
+        return NULL;
+    text = mem_try_array(char, s.size + 1);
+    if (!text)
+        return NULL;
+    if (s.size)
+        memcpy(text, s.data, s.size);
+    c->string_size += s.size;
+    return text;
+}
+
+static bool add_pair(struct config *c, struct slice a, struct slice b, char **a_out, char **b_out)
+{
+    *a_out = add_string(c, a);
+    *b_out = *a_out ? add_string(c, b) : NULL;
+    if (*b_out)
+        return true;
+    if (*a_out)
+        c->string_size -= a.size;
+    mem_free(*a_out);
+    return false;
+}
+
+static void drop_pair(struct config *c, char *a, char *b)
+{
+    c->string_size -= strlen(a) + strlen(b);
+    mem_free(a);
+    mem_free(b);
+}
+
+bool config_add_dir(struct config *c, struct slice host_path, struct slice guest_path)
+{
+    struct config_dir dir;
+
+    if (!add_pair(c, host_path, guest_path, &dir.host_path, &dir.guest_path))
+        return false;
+    if (vec_push(&c->dirs, dir))
+        return true;
+    drop_pair(c, dir.host_path, dir.guest_path);
+    return false;
+}
+
+bool config_add_arg(struct config *c, struct slice arg)
+{
+    char *text = add_string(c, arg);
+
+    if (!text)
+        return false;
+    if (vec_push(&c->args, text))
+        return true;
+    c->string_size -= arg.size;
+    mem_free(text);
+    return false;
+}
+
+bool config_add_variable(struct config *c, struct slice name, struct slice value)
+{
+    struct config_variable variable;
+
+    if (!add_pair(c, name, value, &variable.name, &variable.value))
+        return false;
+    if (vec_push(&c->variables, variable))
+        return true;
+    drop_pair(c, variable.name, variable.value);
+    return false;
+}
+
+static bool copy_strings(struct config *to, const struct config *from)
+{
+    for (size_t i = 0; i < from->dirs.count; i++) {
+        if (!config_add_dir(to, slice_text(from->dirs.items[i].host_path),
+                            slice_text(from->dirs.items[i].guest_path)))
+            return false;
+    }
+    for (size_t i = 0; i < from->args.count; i++) {
+        if (!config_add_arg(to, slice_text(from->args.items[i])))
+            return false;
+    }
+    for (size_t i = 0; i < from->variables.count; i++) {
+        if (!config_add_variable(to, slice_text(from->variables.items[i].name),
+                                 slice_text(from->variables.items[i].value)))
+            return false;
+    }
+    return true;
+}
+
+struct config *config_copy(const struct config *c)
+{
+    struct config *copy = config_new();
+
+    if (!copy)
+        return NULL;
+    copy->memory_max = c->memory_max;
+    copy->fuel_max = c->fuel_max;
+    copy->rights = c->rights;
+    copy->mailbox_count_max = c->mailbox_count_max;
+    copy->mailbox_size_max = c->mailbox_size_max;
+    copy->timer_count_max = c->timer_count_max;
+    copy->resource_count_max = c->resource_count_max;
+    if (!copy_strings(copy, c)) {
+        config_unref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+bool config_change(struct config **c)
+{
+    struct config *copy;
+
+    /* acquire: the holders that have let go have done so for good */
+    if (atomic_load_explicit(&(*c)->resource.references, memory_order_acquire) == 1)
+        return true;
+    copy = config_copy(*c);
+    if (!copy)
+        return false;
+    config_unref(*c);
+    *c = copy;
+    return true;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What the files of this layer share with each other only. */
+#ifndef PROC_INTERNAL_H
+#define PROC_INTERNAL_H
+
+#include "proc/environment.h"
+
+/* Ends a process that will not run any more, without telling anybody. Scheduler stopped. */
+void process_drop(struct process *p);
+
+/* Frees the control blocks kept for later environments. */
+void spare_blocks_free(struct actors *a);
+
+/* Frees all send timers of an environment. */
+void send_timers_drop(struct environment *e);
+
+#endif

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "proc/process.h"
+#include "base/log.h"
+#include "proc/internal.h"
+#include "sched/scheduler.h"
+#include "sched/timer.h"
+#include <inttypes.h>
+
+/* How often a process that finds new signals when it wants to park is run again before others are.
+ */
+#define ROUNDS_MAX 4
+
+static struct process *of_task(struct task *t)
+{
+    return CONTAINER_OF(t, struct process, task);
+}
+
+static void die(struct process *p, enum exit_reason reason)
+{
+    p->is_dying = true;
+    p->exit_reason = (uint8_t)reason;
+}
+
+/* A message for the mailbox. */
+static void receive(struct process *p, struct message *m)
+{
+    const struct config *c = p->config;
+
+    m->signal = SIGNAL_MESSAGE;
+    if (UNLIKELY(p->mailbox.count >= c->mailbox_count_max ||
+                 c->mailbox_size_max - p->mailbox.size < message_weight(m) ||
+                 !mailbox_add(&p->mailbox, m))) {
+        message_free(p->environment->actors, m);
+        die(p, EXIT_LIMIT);
+    }
+}
+
+static void handle_link_died(struct process *p, struct message *m)
+{
+    struct actors *a = p->environment->actors;
+    /* One that is no longer in the table has been unlinked while the word was on its way. */
+    bool linked = bonds_remove(&p->bonds, a, BOND_LINK, m->process_id);
+
+    if (!linked || m->value == LINK_NORMAL) {
+        message_free(a, m);
+    } else if (p->die_when_link_dies) {
+        message_free(a, m);
+        die(p, EXIT_LINK_DIED);
+    } else {
+        m->kind = MESSAGE_LINK_DIED;
+        m->process_id = 0;
+        receive(p, m);
+    }
+}
+
+static void handle_answer(struct process *p, const struct message *m)
+{
+    if (p->wait.kind != WAIT_ANSWER || p->wait.key != m->process_id)
+        return;
+    p->wait.value = m->answer;
+    p->wait.flags |= WAIT_ANSWERED;
+}
+
+static void handle(struct process *p, struct message *m)
+{
+    struct actors *a = p->environment->actors;
+
+    switch ((enum signal_kind)m->signal) {
+    case SIGNAL_MESSAGE:
+        receive(p, m);
+        return;
+    case SIGNAL_LINK_DIED:
+        handle_link_died(p, m);
+        return;
+    case SIGNAL_PROCESS_DIED:
+        m->kind = MESSAGE_PROCESS_DIED;
+        receive(p, m);
+        return;
+    case SIGNAL_KILL:
+        die(p, EXIT_KILLED);
+        break;
+    case SIGNAL_DIE_WHEN_LINK_DIES:
+        p->die_when_link_dies = m->value != 0;
+        break;
+    case SIGNAL_LINK:
+        bonds_set(&p->bonds, a, BOND_LINK, m->process_id, m->tag);
+        break;
+    case SIGNAL_UNLINK:
+        bonds_remove(&p->bonds, a, BOND_LINK, m->process_id);
+        break;
+    case SIGNAL_MONITOR:
+        bonds_set(&p->bonds, a, BOND_MONITOR, m->process_id, 0);
+        break;
+    case SIGNAL_DEMONITOR:
+        bonds_remove(&p->bonds, a, BOND_MONITOR, m->process_id);
+        break;
+    case SIGNAL_ANSWER:
+        handle_answer(p, m);
+        break;
+    }
+    message_free(a, m);
+}
+
+/* A signal that comes when the end is decided: only who wants to be told still counts. */
+static void handle_late(struct process *p, struct message *m)
+{
+    struct actors *a = p->environment->actors;
+
+    switch ((enum signal_kind)m->signal) {
+    case SIGNAL_LINK:
+        if (!bonds_find(&p->bonds, BOND_LINK, m->process_id))
+            bonds_set(&p->bonds, a, BOND_LATE, m->process_id, m->tag);
+        break;
+    case SIGNAL_UNLINK:
+        bonds_remove(&p->bonds, a, BOND_LATE, m->process_id);
+        bonds_remove(&p->bonds, a, BOND_LINK, m->process_id);
+        break;
+    case SIGNAL_LINK_DIED:
+        bonds_remove(&p->bonds, a, BOND_LINK, m->process_id);
+        break;
+    case SIGNAL_MONITOR:
+        bonds_set(&p->bonds, a, BOND_MONITOR, m->process_id, 0);
+        break;
+    case SIGNAL_DEMONITOR:
+        bonds_remove(&p->bonds, a, BOND_MONITOR, m->process_id);
+        break;
+    case SIGNAL_MESSAGE:
+    case SIGNAL_KILL:
+    case SIGNAL_DIE_WHEN_LINK_DIES:
+    case SIGNAL_PROCESS_DIED:
+    case SIGNAL_ANSWER:
+        break;
+    }
+    message_free(a, m);
+}
+
+/* Handles what `word`, taken out of the inbox, leads to: the newest node first, so turn it round.
+ */
+static void handle_all(struct process *p, uint64_t word)
+{
+    struct actors *a = p->environment->actors;
+    struct message *oldest = NULL;
+    uint32_t number = (uint32_t)word >> INBOX_NODE_SHIFT;
+
+    while (number != 0) {
+        struct message *m = message_at(a, number);
+
+        number = m->next_number;
+        m->next = oldest;
+        oldest = m;
+    }
+    while (oldest) {
+        struct message *m = oldest;
+
+        oldest = m->next;
+        if (LIKELY(!p->is_dying))
+            handle(p, m);
+        else
+            handle_late(p, m);
+    }
+}
+
+bool process_handle_signals(struct process *p)
+{
+    uint64_t word = atomic_load_explicit(&p->inbox, memory_order_relaxed);
+
+    if ((uint32_t)word != INBOX_ALIVE) {
+        /* acquire: pairs with the release in signal_send */
+        word = atomic_exchange_explicit(&p->inbox, (word & ~(uint64_t)UINT32_MAX) | INBOX_ALIVE,
+                                        memory_order_acquire);
+        handle_all(p, word);
+    }
+    return !p->is_dying;
+}
+
+/* Makes the process one that senders must wake. False: there are signals to handle first. */
+static bool park(struct process *p, struct worker *w)
+{
+    uint64_t word = (process_id(p) & ~(uint64_t)UINT32_MAX) | INBOX_ALIVE;
+
+    if (p->wait.kind != WAIT_NONE && p->wait.deadline_ns != DEADLINE_NEVER) {
+        timer_set(w->scheduler, w, &p->timer, p->wait.deadline_ns);
+        p->has_timer = true;
+    }
+    /* release: a sender that sees PARKED sees the wait. Sequentially consistent, as is the look at
+     * is_ending: either environment_end finds us alive and kills us, or we see its flag. */
+    return atomic_compare_exchange_strong(&p->inbox, &word, word | INBOX_PARKED) &&
+           !atomic_load(&p->environment->is_ending);
+}
+
+static enum link_reason reason_for_links(const struct process *p)
+{
+    return p->exit_reason == EXIT_NORMAL || p->exit_reason == EXIT_STILLBORN ? LINK_NORMAL
+                                                                             : LINK_FAILURE;
+}
+
+static void tell(struct process *p, enum bond_kind kind, enum signal_kind signal, uint8_t value)
+{
+    struct environment *e = p->environment;
+    uint64_t self = process_id(p);
+
+    for (struct bond *b = p->bonds.first; b; b = b->next) {
+        if (b->kind == kind && process_exists(e, b->process_id))
+            signal_send(e, b->process_id, signal_new(e->actors, signal, self, b->tag, value));
+    }
+}
+
+static void log_death(struct process *p)
+{
+    struct bytes names = {0};
+
+    if (p->exit_reason < EXIT_KILLED || p->exit_reason > EXIT_LIMIT || !log_enabled(LOG_WARN))
+        return;
+    registry_names(&p->environment->registry, process_id(p), &names);
+    if (names.size == 0 && !bytes_printf(&names, "%" PRIu64, process_id(p)))
+        return;
+    log_line(LOG_WARN, "lunatic_process", "Process %.*s was killed%s, notifying: %u links",
+             (int)names.size, (const char *)names.data,
+             p->exit_reason == EXIT_LIMIT       ? " (its mailbox is full)"
+             : p->exit_reason == EXIT_LINK_DIED ? " (a linked process failed)"
+                                                : "",
+             p->bonds.link_count);
+    bytes_deinit(&names);
+}
+
+/* Closes the inbox, by which the id ceases to exist, and releases what the process holds. */
+static void release(struct process *p, struct worker *w)
+{
+    struct actors *a = p->environment->actors;
+    uint64_t word = process_id(p) & ~(uint64_t)UINT32_MAX;
+
+    p->is_dying = true;
+    /* acquire: as in process_handle_signals; release: as in process_exists */
+    handle_all(p, atomic_exchange_explicit(&p->inbox, word, memory_order_acq_rel));
+    wait_cancel(p);
+    p->class_->release(p, w);
+    resources_sweep(p);
+    mailbox_deinit(&p->mailbox, a);
+}
+
+static void end(struct process *p, struct worker *w)
+{
+    struct environment *e = p->environment;
+
+    release(p, w);
+    if (!atomic_load_explicit(&e->is_ending, memory_order_relaxed)) {
+        if (UNLIKELY(p->exit_reason >= EXIT_KILLED))
+            log_death(p);
+        if (p->bonds.first) {
+            tell(p, BOND_LINK, SIGNAL_LINK_DIED, (uint8_t)reason_for_links(p));
+            tell(p, BOND_LATE, SIGNAL_LINK_DIED, LINK_NO_PROCESS);
+            tell(p, BOND_MONITOR, SIGNAL_PROCESS_DIED, 0);
+        }
+    }
+    bonds_deinit(&p->bonds, e->actors);
+    config_unref(p->config);
+    p->config = NULL;
+    if (UNLIKELY(process_id(p) == PROCESS_MAIN)) {
+        struct environment_exit how = {(enum exit_reason)p->exit_reason, p->exit_status};
+
+        environment_end(e);
+        if (e->on_exit)
+            e->on_exit(e, &how, e->on_exit_arg);
+    }
+}
+
+void process_drop(struct process *p)
+{
+    p->exit_reason = EXIT_KILLED;
+    release(p, NULL);
+    bonds_deinit(&p->bonds, p->environment->actors);
+    config_unref(p->config);
+}
+
+static enum task_result run(struct task *t, struct worker *w)
+{
+    struct process *p = of_task(t);
+    enum task_result result = TASK_YIELD;
+
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        if (UNLIKELY(atomic_load_explicit(&p->environment->is_ending, memory_order_relaxed)) &&
+            !p->is_dying)
+            die(p, EXIT_KILLED);
+        if (!process_handle_signals(p))
+            break;
+        result = p->class_->run(p, w);
+        if (result == TASK_DONE && !p->is_dying)
+            die(p, EXIT_NORMAL);
+        if (p->is_dying)
+            break;
+        if (result != TASK_PARK)
+            return result;
+        if (park(p, w))
+            return TASK_PARK;
+        result = TASK_YIELD;
+    }
+    if (!p->is_dying)
+        return result;
+    end(p, w);
+    return TASK_DONE;
+}
+
+/* Gives the control block back, for a process with the next generation. */
+static void give_back(struct process *p, uint32_t worker)
+{
+    struct environment *e = p->environment;
+    uint32_t generation = INBOX_GENERATION(process_id(p));
+
+    if (UNLIKELY(generation == UINT32_MAX)) {
+        atomic_fetch_add_explicit(&e->retired, 1, memory_order_relaxed);
+        return;
+    }
+    atomic_store_explicit(&p->inbox, (uint64_t)(generation + 1) << 32, memory_order_relaxed);
+    pool_give(e->processes, worker, p);
+}
+
+static void done(struct task *t, struct worker *w)
+{
+    give_back(of_task(t), w->index);
+}
+
+static void prefetch(struct task *t)
+{
+    struct process *p = of_task(t);
+
+    __builtin_prefetch(&p->wait);
+    if (p->class_->prefetch)
+        p->class_->prefetch(p);
+}
+
+static const struct task_class process_task = {run, done, prefetch};
+
+static void timer_fired(struct timer *t, struct worker *w)
+{
+    task_wake(w->scheduler, w, &CONTAINER_OF(t, struct process, timer)->task);
+}
+
+struct process *process_prepare(struct environment *e, const struct spawn_options *options,
+                                struct error *err)
+{
+    struct process *p;
+
+    if (UNLIKELY(atomic_load_explicit(&e->is_ending, memory_order_relaxed))) {
+        fail(err, ERR_DENIED, "the environment is ending");
+        return NULL;
+    }
+    p = pool_take(e->processes, actors_worker(e->actors));
+    if (UNLIKELY(!p)) {
+        fail(err, ERR_LIMIT, "no more than %" PRIu64 " processes at a time",
+             environment_process_count(e));
+        return NULL;
+    }
+    if (UNLIKELY(!p->timer.fire)) {
+        /* The block's first use; later ones find the timer as it was, maybe still armed for
+         * nothing. */
+        timer_init(&p->timer, timer_fired);
+        p->number = pool_number(e->processes, p);
+    }
+    task_init(&p->task, &process_task);
+    p->exit_reason = EXIT_NORMAL;
+    p->is_dying = false;
+    p->die_when_link_dies = true;
+    p->has_timer = false;
+    p->class_ = options->class_;
+    p->environment = e;
+    p->body = options->body;
+    p->config = config_ref(options->config);
+    wait_end(p);
+    p->mailbox = (struct mailbox){0};
+    p->bonds = (struct bonds){0};
+    p->resources = NULL;
+    p->exit_status = 0;
+    p->flags = 0;
+    return p;
+}
+
+void process_discard(struct process *p)
+{
+    config_unref(p->config);
+    give_back(p, actors_worker(p->environment->actors));
+}
+
+uint64_t process_start(struct process *p, const struct spawn_options *options)
+{
+    struct environment *e = p->environment;
+    uint64_t id = process_id(p);
+
+    if (options->is_linked) {
+        bonds_set(&options->parent->bonds, e->actors, BOND_LINK, id, 0);
+        bonds_set(&p->bonds, e->actors, BOND_LINK, process_id(options->parent), options->link_tag);
+    }
+    /* release: a sender, and the worker that runs it, see the block as it is now */
+    atomic_store_explicit(&p->inbox, (id & ~(uint64_t)UINT32_MAX) | INBOX_ALIVE,
+                          memory_order_release);
+    task_start(e->actors->scheduler, actors_current(e->actors), &p->task);
+    return id;
+}
+
+struct process *process_spawn(struct environment *e, const struct spawn_options *options,
+                              uint64_t *id, struct error *err)
+{
+    struct process *p = process_prepare(e, options, err);
+
+    if (p)
+        *id = process_start(p, options);
+    return p;
+}
+
+void process_set_exit(struct process *p, enum exit_reason reason, int32_t status)
+{
+    if (p->is_dying)
+        return;
+    die(p, reason);
+    p->exit_status = status;
+}
+
+void process_forget_link(struct process *p, uint64_t other)
+{
+    bonds_remove(&p->bonds, p->environment->actors, BOND_LINK, other);
+}
