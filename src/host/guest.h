@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* A guest: a process whose body is an instance. Every host function receives one.
+ *
+ * It lives in the embedder's area of the instance's slot, so that a spawn allocates nothing. Host
+ * functions read and write the guest's memory only through the functions below; what they get from
+ * them is borrowed until they return, or until the guest runs, whichever is first. */
+#ifndef HOST_GUEST_H
+#define HOST_GUEST_H
+
+#include "host/host.h"
+#include "proc/environment.h"
+#include "proc/process.h"
+#include "vm/instance.h"
+#include "vm/outcome.h"
+#include <string.h>
+
+struct guest_start; /* guest.c: what waits for the start function to end */
+struct wasi;        /* wasi/: its files */
+
+/* Kinds of waits of host functions, beside those of proc/wait.h. */
+enum guest_wait {
+    WAIT_JOB = WAIT_OTHER, /* an offload job: `object` */
+    WAIT_COMPILED,         /* a variant of a module that is being compiled: `object` */
+    WAIT_WASI,             /* wasi/ uses this one and all above */
+};
+
+struct guest {
+    struct process *process;
+    struct instance *instance;
+    struct message *message; /* the current message; owned; NULL: none */
+    struct host *host;
+    struct host_module *module; /* the one it runs; one reference */
+    struct wasi *wasi;          /* NULL until WASI is used; owned, see guest_wasi_free */
+    struct guest_start *start;  /* NULL: the entry function has been entered */
+    struct bytes *claim;        /* the name in the registry that it is spawning, or NULL; owned */
+    char *trap_text;            /* words of its last trap, if made up; owned */
+    uint64_t fuel_used;         /* units of 100,000 instructions; metered code only */
+    struct wait kept_wait;      /* of a host call that is being suspended or goes on; see guest.c */
+};
+
+/* Ends the host function with a trap: "MODULE::NAME: words". `words` must be static; the second
+ * form formats them (rarely: it allocates). */
+struct outcome guest_trap(struct guest *g, const char *words);
+struct outcome guest_trapf(struct guest *g, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Ends the host function with a trap for a pointer that leaves the memory. */
+struct outcome guest_trap_range(struct guest *g);
+
+/* `size` bytes at `ptr` of the guest's memory. False: they are not all inside. An empty range must
+ * still begin inside or at the end. */
+static inline bool guest_bytes(const struct guest *g, uint32_t ptr, uint64_t size, uint8_t **out)
+{
+    const struct instance *i = g->instance;
+
+    if (UNLIKELY(ptr > i->memory_length || size > i->memory_length - ptr))
+        return false;
+    *out = i->memory_base + ptr;
+    return true;
+}
+
+/* The same as a slice, and as one that must be UTF-8. */
+static inline bool guest_slice(const struct guest *g, uint32_t ptr, uint32_t size,
+                               struct slice *out)
+{
+    uint8_t *data;
+
+    if (!guest_bytes(g, ptr, size, &data))
+        return false;
+    *out = slice_make(data, size);
+    return true;
+}
+static inline bool guest_string(const struct guest *g, uint32_t ptr, uint32_t size,
+                                struct slice *out)
+{
+    return guest_slice(g, ptr, size, out) && slice_is_utf8(*out);
+}
+
+/* An array of `count` elements of `size` bytes each; it may be unaligned: read it with memcpy. */
+static inline bool guest_array(const struct guest *g, uint32_t ptr, uint32_t count, uint32_t size,
+                               uint8_t **out)
+{
+    return guest_bytes(g, ptr, (uint64_t)count * size, out);
+}
+
+/* Little-endian numbers, unaligned. False: outside the memory. */
+static inline bool guest_write_u32(struct guest *g, uint32_t ptr, uint32_t value)
+{
+    uint8_t *data;
+
+    if (!guest_bytes(g, ptr, sizeof(value), &data))
+        return false;
+    memcpy(data, &value, sizeof(value));
+    return true;
+}
+static inline bool guest_write_u64(struct guest *g, uint32_t ptr, uint64_t value)
+{
+    uint8_t *data;
+
+    if (!guest_bytes(g, ptr, sizeof(value), &data))
+        return false;
+    memcpy(data, &value, sizeof(value));
+    return true;
+}
+static inline bool guest_read_u32(const struct guest *g, uint32_t ptr, uint32_t *value)
+{
+    uint8_t *data;
+
+    if (!guest_bytes(g, ptr, sizeof(*value), &data))
+        return false;
+    memcpy(value, data, sizeof(*value));
+    return true;
+}
+static inline bool guest_read_u64(const struct guest *g, uint32_t ptr, uint64_t *value)
+{
+    uint8_t *data;
+
+    if (!guest_bytes(g, ptr, sizeof(*value), &data))
+        return false;
+    memcpy(value, data, sizeof(*value));
+    return true;
+}
+
+/* Whether [ptr, ptr + size) is inside: for results that are written after the effect. */
+static inline bool guest_range(const struct guest *g, uint32_t ptr, uint64_t size)
+{
+    uint8_t *data;
+
+    return guest_bytes(g, ptr, size, &data);
+}
+
+/* What a host function returns to be called again: when woken (it has begun a wait), or soon. */
+static inline struct outcome guest_park(void)
+{
+    return (struct outcome){0, OUTCOME_PARK};
+}
+static inline struct outcome guest_yield(void)
+{
+    return (struct outcome){0, OUTCOME_YIELD};
+}
+
+/* Ends the process from inside a host function: proc_exit. */
+static inline struct outcome guest_exit(uint32_t status)
+{
+    return (struct outcome){status, OUTCOME_EXIT};
+}
+
+/* The wait of this process: kind WAIT_NONE says that this is the first call of a host function. */
+static inline struct wait *guest_wait(struct guest *g)
+{
+    return &g->process->wait;
+}
+
+/* `timeout_ms` from now as a deadline of the scheduler's clock; LUN_FOREVER: none. */
+uint64_t guest_deadline_ms(const struct guest *g, uint64_t timeout_ms);
+
+/* Stores words as an error of the process and returns its id in `*id`. False: no memory. */
+bool guest_add_error(struct guest *g, const char *text, uint64_t *id) MUST_USE;
+
+/* The words of an error id, or NULL. */
+const char *guest_error_text(const struct guest *g, uint64_t id, size_t *size);
+
+/* The worker that runs the calling host function. */
+struct worker *guest_worker(const struct guest *g);
+
+/* Submits a job whose end wakes this process, and begins a WAIT_JOB for it: return guest_park()
+ * and, when called again, ask guest_job_finished. Death of the process detaches it. */
+struct offload_job;
+void guest_submit(struct guest *g, struct offload_job *job);
+static inline bool guest_waits_for_job(struct guest *g)
+{
+    return guest_wait(g)->kind == WAIT_JOB;
+}
+/* The finished job, whose wait is over: the caller's again. NULL: not yet, park again. */
+struct offload_job *guest_job_finished(struct guest *g);
+
+/* Frees g->wasi (not NULL). wasi/ implements it; called when the process ends, on the worker that
+ * ran it or, if the environment is freed, with `w` NULL. */
+void guest_wasi_free(struct guest *g, struct worker *w);
+
+/* Standard output or error cannot be written: ends the whole environment with these words (static).
+ * The first one counts. */
+void guest_output_failed(struct guest *g, int fd, const char *words);
+
+#endif

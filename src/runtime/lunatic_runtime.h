@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Lunatic as a library: runs WebAssembly programs that consist of many processes.
+ *
+ *     struct lunatic_error err;
+ *     struct lunatic_runtime *rt;
+ *     struct lunatic_module *m;
+ *     struct lunatic_exit how;
+ *
+ *     if (!lunatic_runtime_new(NULL, &rt, &err) ||
+ *         !lunatic_module_load_file(rt, "app.wasm", &m, &err) ||
+ *         !lunatic_runtime_run(rt, m, NULL, &how, &err))
+ *         fprintf(stderr, "%s\n", err.text);
+ *
+ * A runtime has worker threads; environments in it are worlds of processes that do not see each
+ * other. A program is run by making an environment whose main process calls the module's export
+ * `_start`; the environment ends with its main process.
+ *
+ * Functions that can fail return false and fill `err` (which may be NULL) with one line of text.
+ * Options structs are filled by their _init function, so that a program compiled against an older
+ * header works with a newer library; NULL means defaults. Any thread may call any function unless
+ * its comment says otherwise. None may be called in a signal handler. */
+#ifndef LUNATIC_RUNTIME_H
+#define LUNATIC_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LUNATIC_ERROR_TEXT_MAX 512
+
+/* What kind of thing went wrong. */
+enum lunatic_error_code {
+    LUNATIC_OK = 0,
+    LUNATIC_ERROR_MODULE, /* the module is malformed, invalid, or uses what is not supported */
+    LUNATIC_ERROR_IMPORT, /* it imports what does not exist; see lunatic_error.report */
+    LUNATIC_ERROR_LIMIT,  /* a limit would be exceeded */
+    LUNATIC_ERROR_MEMORY, /* there is no memory */
+    LUNATIC_ERROR_FILE,   /* a file cannot be found or read */
+    LUNATIC_ERROR_SYSTEM, /* the operating system refuses something else */
+    LUNATIC_ERROR_USAGE,  /* an option does not make sense */
+};
+
+struct lunatic_error {
+    enum lunatic_error_code code;
+    char text[LUNATIC_ERROR_TEXT_MAX]; /* one line, or one per missing import */
+};
+
+struct lunatic_runtime;
+struct lunatic_module;
+struct lunatic_environment;
+
+enum lunatic_log_level {
+    LUNATIC_LOG_OFF,
+    LUNATIC_LOG_ERROR,
+    LUNATIC_LOG_WARN, /* failures of processes, with a backtrace */
+    LUNATIC_LOG_INFO,
+    LUNATIC_LOG_DEBUG,
+    LUNATIC_LOG_TRACE,
+};
+
+struct lunatic_runtime_options {
+    size_t size;                /* of this struct, set by _init */
+    unsigned workers;           /* threads that run processes; 0: one per core we may use */
+    bool deterministic;         /* one worker, virtual clock: the same seed gives the same run */
+    uint64_t seed;              /* of deterministic runs */
+    uint32_t process_count_max; /* per environment; 0: 2^24 */
+    bool metered;     /* debugging: count instructions in all code, no preemption by signal */
+    bool exact;       /* debugging: a trap leaves exactly the stores before it */
+    bool move_stacks; /* debugging: move stacks at every opportunity */
+    enum lunatic_log_level log_level; /* lines on standard error; one level for the whole program */
+};
+void lunatic_runtime_options_init(struct lunatic_runtime_options *o);
+
+/* Starts a runtime with its threads. */
+bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
+                         struct lunatic_runtime **out, struct lunatic_error *err);
+
+/* Stops all environments and frees the runtime. Environments and modules must have been freed.
+ * NULL is harmless. */
+void lunatic_runtime_free(struct lunatic_runtime *rt);
+
+/* Compiles a module. `bytes` are copied and may be WebAssembly's binary format only; `name` (may be
+ * NULL) is for messages. */
+bool lunatic_module_load(struct lunatic_runtime *rt, const void *bytes, size_t size,
+                         const char *name, struct lunatic_module **out, struct lunatic_error *err);
+
+/* The same from a file. One in text format (its name ends in .wat, or it begins with "(") is
+ * converted by the program wat2wasm, if that is installed. */
+bool lunatic_module_load_file(struct lunatic_runtime *rt, const char *path,
+                              struct lunatic_module **out, struct lunatic_error *err);
+
+/* Processes that use it go on. NULL is harmless. */
+void lunatic_module_free(struct lunatic_module *m);
+
+/* A directory of the host that guests may use. */
+struct lunatic_dir {
+    const char *host_path;
+    const char *guest_path; /* NULL: the same */
+};
+
+struct lunatic_environment_options {
+    size_t size;             /* of this struct, set by _init */
+    const char *const *args; /* of the guest, the program's name first */
+    size_t arg_count;
+    const char *const *variables; /* "NAME=value"; those without '=' or not UTF-8 are skipped */
+    size_t variable_count;
+    const struct lunatic_dir *dirs;
+    size_t dir_count;
+    uint64_t memory_max; /* bytes of linear memory of a process; 0: 4 GiB - 1 */
+    uint64_t fuel_max;   /* instructions of a process in units of 100,000; 0: no limit */
+    uint64_t timeout_ms; /* after which lunatic_runtime_run stops it; 0: none */
+    bool deny_compile;   /* processes may not compile modules */
+    bool deny_configs;   /* nor create configurations (with other rights than their own) */
+    bool deny_spawn;     /* nor spawn others */
+    const char *entry;   /* the export to call; NULL: "_start" */
+};
+void lunatic_environment_options_init(struct lunatic_environment_options *o);
+
+/* How an environment ended. */
+enum lunatic_exit_kind {
+    LUNATIC_EXIT_NORMAL,  /* the entry function returned, or proc_exit was called */
+    LUNATIC_EXIT_FAILED,  /* the main process trapped, or could not be started */
+    LUNATIC_EXIT_KILLED,  /* it was killed, or a process it was linked to failed */
+    LUNATIC_EXIT_STOPPED, /* lunatic_environment_stop */
+    LUNATIC_EXIT_TIMEOUT, /* timeout_ms has passed */
+    LUNATIC_EXIT_OUTPUT,  /* standard output or standard error cannot be written; see text */
+    LUNATIC_EXIT_STUCK,   /* deterministic runs: every process waits for another */
+};
+
+struct lunatic_exit {
+    enum lunatic_exit_kind kind;
+    /* For exit(3): of proc_exit(n) the low 8 bits of n, but 1 if only those are 0; FAILED 134;
+     * KILLED and STOPPED 137; TIMEOUT 124; OUTPUT and STUCK 1. */
+    int status;
+    char text[LUNATIC_ERROR_TEXT_MAX]; /* why, in one line; empty after a normal end */
+};
+
+/* Runs a program to its end and waits for that. False: it could not be started. Not on a thread of
+ * the runtime. */
+bool lunatic_runtime_run(struct lunatic_runtime *rt, struct lunatic_module *m,
+                         const struct lunatic_environment_options *options,
+                         struct lunatic_exit *how, struct lunatic_error *err);
+
+/* The same in steps. Starts a program. */
+bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module *m,
+                               const struct lunatic_environment_options *options,
+                               struct lunatic_environment **out, struct lunatic_error *err);
+
+/* Waits until it has ended, at most `timeout_ms` (UINT64_MAX: for ever). False: it has not. */
+bool lunatic_environment_wait(struct lunatic_environment *e, uint64_t timeout_ms,
+                              struct lunatic_exit *how);
+
+/* Asks it to end: all its processes are killed. Returns at once. */
+void lunatic_environment_stop(struct lunatic_environment *e);
+
+/* Stops it if it still runs, waits for that, and frees it. NULL is harmless. Not on a thread of the
+ * runtime. */
+void lunatic_environment_free(struct lunatic_environment *e);
+
+/* "0.1.0" */
+const char *lunatic_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
