@@ -34,8 +34,8 @@ static inline uint64_t deadline_after(uint64_t now_ns, uint64_t delay_ns)
     return __builtin_add_overflow(now_ns, delay_ns, &sum) ? DEADLINE_NEVER : sum;
 }
 
-/* A counter that is read in a few ns and counts at a constant rate, which one learns by comparing two
- * readings with two of the monotonic clock. Counters of two cores may differ by a little. */
+/* A counter that is read in a few ns and counts at a constant rate, which one learns by comparing
+ * two readings with two of the monotonic clock. Counters of two cores may differ by a little. */
 static inline uint64_t clock_cycles(void)
 {
 #if defined(__x86_64__)

@@ -25,16 +25,17 @@ struct poller_event {
 bool poller_open(struct poller *p, struct error *err) MUST_USE;
 void poller_close(struct poller *p);
 
-/* Reports each change of readiness of `fd`, both directions, once: edge-triggered. The first report comes
- * at once if it is ready now. `data` is not NULL. Returns false with ERR_UNSUPPORTED for descriptors that
- * are always ready (regular files), else ERR_OS. Any thread. */
+/* Reports each change of readiness of `fd`, both directions, once: edge-triggered. The first report
+ * comes at once if it is ready now. `data` is not NULL. Returns false with ERR_UNSUPPORTED for
+ * descriptors that are always ready (regular files), else ERR_OS. Any thread. */
 bool poller_add(struct poller *p, int fd, void *data, struct error *err) MUST_USE;
 
-/* No poller_wait that begins after this reports `fd`. To be called before it is closed. Any thread. */
+/* No poller_wait that begins after this reports `fd`. To be called before it is closed. Any thread.
+ */
 void poller_remove(struct poller *p, int fd);
 
-/* Waits for at most `timeout_ns` (0: looks only; UINT64_MAX: for ever) and stores at most `max` events;
- * returns how many. 0 also when it was woken, or interrupted by a signal. */
+/* Waits for at most `timeout_ns` (0: looks only; UINT64_MAX: for ever) and stores at most `max`
+ * events; returns how many. 0 also when it was woken, or interrupted by a signal. */
 size_t poller_wait(struct poller *p, uint64_t timeout_ns, struct poller_event *events, size_t max);
 
 /* Ends the poller_wait that runs, or else the next one, early. Any thread; async-signal-safe. */

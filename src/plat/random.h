@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills with bytes fit for keys; waits only at boot, aborts if the kernel has no generator. Any thread. */
+/* Fills with bytes fit for keys; waits only at boot, aborts if the kernel has no generator. Any
+ * thread. */
 void random_bytes(void *data, size_t size);
 
 /* splitmix64: good statistics, no secrecy. Any state is valid. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Signals of worker threads: the periodic tick that preempts guests, alternate stacks, and masks. */
+/* Signals of worker threads: the periodic tick that preempts guests, alternate stacks, and masks.
+ */
 #ifndef PLAT_SIGNAL_H
 #define PLAT_SIGNAL_H
 
@@ -16,13 +17,14 @@ int tick_signal(void);
  * ucontext_t). Async-signal-safe things only. */
 typedef void tick_fn(void *data, void *ucontext);
 
-/* Installs the handler of the tick for the whole program; the first call decides, later ones with the
- * same function are harmless. */
+/* Installs the handler of the tick for the whole program; the first call decides, later ones with
+ * the same function are harmless. */
 bool tick_install(tick_fn *run, struct error *err) MUST_USE;
 
 enum tick_clock {
     TICK_AUTO = 0,  /* the first of these that is fine enough here */
-    TICK_CPU_TIME,  /* the thread's CPU time: no cost while it sleeps; no finer than the kernel's tick */
+    TICK_CPU_TIME,  /* the thread's CPU time: no cost while it sleeps; no finer than the kernel's
+                       tick */
     TICK_MONOTONIC, /* an interrupt of its own per period; stopped while the worker sleeps */
     TICK_MONITOR,   /* a thread that signals the workers */
     TICK_OFF,
@@ -38,16 +40,16 @@ enum tick_clock tick_clock_choose(void);
 struct tick {
     enum tick_clock clock;
     uint64_t period_ns;
-    timer_t timer;  /* TICK_CPU_TIME, TICK_MONOTONIC */
-    int thread;     /* the kernel's id */
-    void *data;     /* for the handler */
+    timer_t timer;      /* TICK_CPU_TIME, TICK_MONOTONIC */
+    int thread;         /* the kernel's id */
+    void *data;         /* for the handler */
     atomic_bool paused; /* TICK_MONITOR: sleeping, not to be signalled */
     struct tick *next;  /* TICK_MONITOR: in the monitor's list */
 };
 
-/* Starts signalling the calling thread every `period_ns` of running, `data` going to the handler. Falls
- * back from a clock that the system refuses to the next; t->clock says which it is. The thread must have
- * called thread_signals_init. */
+/* Starts signalling the calling thread every `period_ns` of running, `data` going to the handler.
+ * Falls back from a clock that the system refuses to the next; t->clock says which it is. The
+ * thread must have called thread_signals_init. */
 bool tick_start(struct tick *t, enum tick_clock clock, uint64_t period_ns, void *data,
                 struct error *err) MUST_USE;
 /* The same thread: no more ticks after it returns. */

@@ -13,14 +13,14 @@
 #else
 #define THREAD_SAFETY(x)
 #endif
-#define CAPABILITY(name)        THREAD_SAFETY(capability(name))
-#define GUARDED_BY(lock)        THREAD_SAFETY(guarded_by(lock))
-#define REQUIRES(...)           THREAD_SAFETY(requires_capability(__VA_ARGS__))
-#define ACQUIRE(...)            THREAD_SAFETY(acquire_capability(__VA_ARGS__))
-#define TRY_ACQUIRE(...)        THREAD_SAFETY(try_acquire_capability(__VA_ARGS__))
-#define RELEASE(...)            THREAD_SAFETY(release_capability(__VA_ARGS__))
-#define EXCLUDES(...)           THREAD_SAFETY(locks_excluded(__VA_ARGS__))
-#define NO_THREAD_SAFETY        THREAD_SAFETY(no_thread_safety_analysis)
+#define CAPABILITY(name) THREAD_SAFETY(capability(name))
+#define GUARDED_BY(lock) THREAD_SAFETY(guarded_by(lock))
+#define REQUIRES(...)    THREAD_SAFETY(requires_capability(__VA_ARGS__))
+#define ACQUIRE(...)     THREAD_SAFETY(acquire_capability(__VA_ARGS__))
+#define TRY_ACQUIRE(...) THREAD_SAFETY(try_acquire_capability(__VA_ARGS__))
+#define RELEASE(...)     THREAD_SAFETY(release_capability(__VA_ARGS__))
+#define EXCLUDES(...)    THREAD_SAFETY(locks_excluded(__VA_ARGS__))
+#define NO_THREAD_SAFETY THREAD_SAFETY(no_thread_safety_analysis)
 
 #define CACHE_LINE 64
 
@@ -32,8 +32,8 @@ struct thread {
     char name[16];
 };
 
-/* Starts `run(arg)` on a new thread named `name` (at most 15 bytes are kept). `t` must stay where it is
- * until thread_join. Fails with ERR_OS. Any thread. */
+/* Starts `run(arg)` on a new thread named `name` (at most 15 bytes are kept). `t` must stay where
+ * it is until thread_join. Fails with ERR_OS. Any thread. */
 bool thread_create(struct thread *t, const char *name, void (*run)(void *arg), void *arg,
                    struct error *err) MUST_USE;
 
@@ -41,8 +41,8 @@ bool thread_create(struct thread *t, const char *name, void (*run)(void *arg), v
 void thread_join(struct thread *t);
 
 /* Starts a thread that nobody joins. */
-bool thread_create_detached(const char *name, void (*run)(void *arg), void *arg,
-                            struct error *err) MUST_USE;
+bool thread_create_detached(const char *name, void (*run)(void *arg), void *arg, struct error *err)
+    MUST_USE;
 
 /* The kernel's id of the calling thread. */
 int thread_id(void);
@@ -70,7 +70,8 @@ struct condition {
 void condition_init(struct condition *c);
 void condition_deinit(struct condition *c);
 void condition_wait(struct condition *c, struct mutex *m) REQUIRES(m);
-/* False: `timeout_ns` (relative) has passed. Spurious returns (true) happen, as with all conditions. */
+/* False: `timeout_ns` (relative) has passed. Spurious returns (true) happen, as with all
+ * conditions. */
 bool condition_wait_for(struct condition *c, struct mutex *m, uint64_t timeout_ns) REQUIRES(m);
 void condition_signal(struct condition *c);
 void condition_broadcast(struct condition *c);
@@ -85,7 +86,8 @@ static inline void cpu_relax(void)
 #endif
 }
 
-/* A lock for a few dozen instructions, never held across a call that may wait. All-zero is unlocked. */
+/* A lock for a few dozen instructions, never held across a call that may wait. All-zero is
+ * unlocked. */
 struct CAPABILITY("spinlock") spinlock {
     atomic_bool held;
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Readiness of descriptors. A descriptor is registered once, for both directions, with the poller of the
- * worker that opened it, and stays there; whoever waits may be a task of any worker.
+/* Readiness of descriptors. A descriptor is registered once, for both directions, with the poller
+ * of the worker that opened it, and stays there; whoever waits may be a task of any worker.
  *
- * The pattern: try the system call; on EAGAIN call io_wait; IO_READY means try again, IO_WAITING means
- * park and try again when woken. Wakes are hints, so a task that wakes simply tries again. */
+ * The pattern: try the system call; on EAGAIN call io_wait; IO_READY means try again, IO_WAITING
+ * means park and try again when woken. Wakes are hints, so a task that wakes simply tries again. */
 #ifndef SCHED_IO_H
 #define SCHED_IO_H
 
@@ -23,16 +23,17 @@ enum io_wait {
 /* A registered descriptor. The storage is the caller's until io_close has called `release`. */
 struct io {
     int fd;
-    uint32_t worker;           /* whose poller */
-    bool is_always_ready;      /* a regular file: no poller reports it */
-    _Atomic uintptr_t side[2]; /* by direction: 0, IO_SIDE_READY, or the task that waits */
-    struct io *next;           /* while it waits to be released */
+    uint32_t worker;                /* whose poller */
+    bool is_always_ready;           /* a regular file: no poller reports it */
+    _Atomic uintptr_t side[2];      /* by direction: 0, IO_SIDE_READY, or the task that waits */
+    struct io *next;                /* while it waits to be released */
     void (*release)(struct io *io); /* frees the storage; on some worker, or in scheduler_free */
 };
 
 #define IO_SIDE_READY ((uintptr_t)1)
 
-/* Registers `fd`, which must be non-blocking. Fails with ERR_OS. Any thread (w NULL: not a worker). */
+/* Registers `fd`, which must be non-blocking. Fails with ERR_OS. Any thread (w NULL: not a worker).
+ */
 bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
              void (*release)(struct io *io), struct error *err) MUST_USE;
 
@@ -42,8 +43,8 @@ enum io_wait io_wait(struct io *io, enum io_direction direction, struct task *t)
 /* `t` waits no longer (a timeout, a kill). Harmless if it does not wait. Any thread. */
 void io_cancel(struct io *io, enum io_direction direction, struct task *t);
 
-/* Unregisters, closes the descriptor now, wakes both waiters, and calls `release` as soon as the poller's
- * current batch cannot contain it any more. Any thread; nobody may use `io` afterwards. */
+/* Unregisters, closes the descriptor now, wakes both waiters, and calls `release` as soon as the
+ * poller's current batch cannot contain it any more. Any thread; nobody may use `io` afterwards. */
 void io_close(struct io *io, struct scheduler *s, struct worker *w);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The scheduler: one worker thread per core, a run queue each, and a global queue for what comes from
- * outside.
+/* The scheduler: one worker thread per core, a run queue each, and a global queue for what comes
+ * from outside.
  *
  * Ordinary runs steal work between workers and are preempted by a tick. Deterministic runs have one
- * worker, choose the next task by a seeded generator, run blocking jobs in place, and may have a virtual
- * clock that jumps to the next deadline when there is nothing to run: the same seed gives the same run. */
+ * worker, choose the next task by a seeded generator, run blocking jobs in place, and may have a
+ * virtual clock that jumps to the next deadline when there is nothing to run: the same seed gives
+ * the same run. */
 #ifndef SCHED_SCHEDULER_H
 #define SCHED_SCHEDULER_H
 
@@ -28,11 +29,11 @@ struct worker {
 /* What the scheduler needs from above. Each may be NULL. */
 struct scheduler_hooks {
     void *context; /* see scheduler_context */
-    /* The tick, in signal context on w's thread; `ucontext` may be changed. False: it has not dealt with
-     * the tick, so w->tick gets set. */
+    /* The tick, in signal context on w's thread; `ucontext` may be changed. False: it has not dealt
+     * with the tick, so w->tick gets set. */
     bool (*tick)(struct worker *w, void *ucontext);
-    /* On the worker's thread, before its first task and after its last. A start that returns false with
-     * `err` filled ends the scheduler with that error. */
+    /* On the worker's thread, before its first task and after its last. A start that returns false
+     * with `err` filled ends the scheduler with that error. */
     bool (*worker_start)(struct worker *w, struct error *err);
     void (*worker_stop)(struct worker *w);
     /* Before the worker sleeps for want of work (not before every look at the poller). */
@@ -42,26 +43,26 @@ struct scheduler_hooks {
 struct scheduler_options {
     uint32_t worker_count; /* 0: one per core that we may use; deterministic: always 1 */
     bool deterministic;
-    bool virtual_clock;    /* needs `deterministic` */
-    bool stop_when_stuck;  /* needs `virtual_clock`: stop when nothing is left to run or to wait for but
-                              descriptors */
+    bool virtual_clock;   /* needs `deterministic` */
+    bool stop_when_stuck; /* needs `virtual_clock`: stop when nothing is left to run or to wait for
+                             but descriptors */
     uint64_t seed;
-    uint64_t virtual_start_ns; /* what the virtual clock shows first */
-    uint64_t virtual_slice_ns; /* by how much each run of a task moves it (0: not at all) */
-    enum tick_clock tick;      /* TICK_OFF: all code is metered (implied by `deterministic`) */
-    uint64_t tick_period_ns;   /* 0: TICK_PERIOD_NS */
+    uint64_t virtual_start_ns;   /* what the virtual clock shows first */
+    uint64_t virtual_slice_ns;   /* by how much each run of a task moves it (0: not at all) */
+    enum tick_clock tick;        /* TICK_OFF: all code is metered (implied by `deterministic`) */
+    uint64_t tick_period_ns;     /* 0: TICK_PERIOD_NS */
     uint32_t offload_thread_max; /* 0: OFFLOAD_THREADS_MAX */
     struct scheduler_hooks hooks;
 };
 
-/* Makes a scheduler; no thread runs yet, but tasks may be started and woken. `*out` is the caller's.
- * Fails with ERR_OS. Startup only. */
+/* Makes a scheduler; no thread runs yet, but tasks may be started and woken. `*out` is the
+ * caller's. Fails with ERR_OS. Startup only. */
 bool scheduler_new(const struct scheduler_options *options, struct scheduler **out,
                    struct error *err) MUST_USE;
 
-/* Runs tasks on threads of its own until somebody calls scheduler_stop, and returns when every worker has
- * ended. Tasks that are left are not run any more; their storage is the caller's. False: a worker could
- * not start. To be called once, by a thread that is no worker. */
+/* Runs tasks on threads of its own until somebody calls scheduler_stop, and returns when every
+ * worker has ended. Tasks that are left are not run any more; their storage is the caller's. False:
+ * a worker could not start. To be called once, by a thread that is no worker. */
 bool scheduler_run(struct scheduler *s, struct error *err) MUST_USE;
 
 /* Makes scheduler_run return soon: each worker ends after the run it is in. Any thread; also before
@@ -69,8 +70,8 @@ bool scheduler_run(struct scheduler *s, struct error *err) MUST_USE;
 void scheduler_stop(struct scheduler *s);
 bool scheduler_stopping(const struct scheduler *s);
 
-/* Frees it; waits for jobs that run on helper threads, discards those that wait. NULL is harmless. Not
- * while scheduler_run runs. */
+/* Frees it; waits for jobs that run on helper threads, discards those that wait. NULL is harmless.
+ * Not while scheduler_run runs. */
 void scheduler_free(struct scheduler *s);
 
 uint32_t scheduler_worker_count(const struct scheduler *s);
@@ -81,8 +82,8 @@ enum tick_clock scheduler_tick_clock(const struct scheduler *s);
 
 /* Now, by the monotonic clock or the virtual one. What deadlines are compared with. Any thread. */
 uint64_t scheduler_now_ns(const struct scheduler *s);
-/* The virtual clock's wall time is the time since its start plus `realtime at 2020-01-01`; otherwise the
- * machine's. Any thread. */
+/* The virtual clock's wall time is the time since its start plus `realtime at 2020-01-01`;
+ * otherwise the machine's. Any thread. */
 uint64_t scheduler_realtime_ns(const struct scheduler *s);
 
 /* The seeded generator of a deterministic run, else the kernel's randomness. Workers only. */
@@ -90,12 +91,12 @@ void scheduler_random(struct worker *w, void *data, size_t size);
 
 /* What the workers have done so far, added up. Exact once scheduler_run has returned. */
 struct scheduler_stats {
-    uint64_t runs;        /* calls of run() */
-    uint64_t wakes;       /* that queued a task */
-    uint64_t stolen;      /* tasks taken from another worker */
-    uint64_t sleeps;      /* of workers */
-    uint64_t ticks;       /* delivered to workers */
-    uint64_t used_up;     /* slices ended by a tick */
+    uint64_t runs;    /* calls of run() */
+    uint64_t wakes;   /* that queued a task */
+    uint64_t stolen;  /* tasks taken from another worker */
+    uint64_t sleeps;  /* of workers */
+    uint64_t ticks;   /* delivered to workers */
+    uint64_t used_up; /* slices ended by a tick */
     uint64_t timers_fired;
     uint64_t io_events;
 };

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What the files of sched/ share. */
+#ifndef SCHED_INTERNAL_H
+#define SCHED_INTERNAL_H
+
+#include "base/vec.h"
+#include "plat/clock.h"
+#include "plat/poller.h"
+#include "plat/random.h"
+#include "plat/signal.h"
+#include "plat/thread.h"
+#include "sched/io.h"
+#include "sched/offload.h"
+#include "sched/queue.h"
+#include "sched/scheduler.h"
+#include "sched/timer.h"
+#include "sched/wheel.h"
+
+#define WOKEN_RUNS_MAX 16u             /* woken tasks before a used-up one gets its turn */
+#define WOKEN_TIME_NS  (2 * NS_PER_MS) /* or this time */
+#define SLOT_RUNS_MAX  16u             /* runs from the slot before the ring gets its turn */
+#define LOOK_SWITCHES  64u       /* runs between two looks at wheel, poller and global queue */
+#define LOOK_TIME_NS   NS_PER_MS /* or this time */
+#define POLL_TIME_NS   (20 * NS_PER_US) /* looks at the poller are no closer than this */
+#define SEARCH_TIME_NS                                                                             \
+    (50 * NS_PER_US) /* an idle worker looks for work this long before it sleeps */
+#define SURPLUS_SLEEP_NS                                                                           \
+    NS_PER_MS /* and sleeps no longer than this while a busy one has work left */
+#define GLOBAL_BATCH 32u
+
+/* A worker in full. What is not marked is its own thread's. */
+struct core {
+    struct worker pub; /* first */
+
+    /* The tasks that are ready. A task woken by the one that runs goes to `slot`, if that is empty,
+     * and is next; nobody steals it. */
+    struct task *slot;
+    uint32_t slot_runs;       /* in a row */
+    uint32_t woken_runs;      /* since the last used-up task ran */
+    uint64_t woken_since;     /* cycles: when that was */
+    VEC(struct task *) ready; /* deterministic runs: all ready tasks, in no order */
+
+    uint32_t switches;      /* since the last look */
+    uint64_t look_cycles;   /* the next look is due when the counter is there */
+    uint64_t cycles_per_ms; /* measured; a low guess at first */
+    uint64_t base_cycles, base_ns;
+    uint64_t polled_ns;
+    bool is_searching;
+    struct prng prng;
+    struct scheduler_stats stats;
+
+    struct tick tick;
+    struct signal_stack signal_stack;
+    volatile uint32_t tick_count; /* by the handler, on this thread */
+
+    /* Any thread from here on. */
+    struct ring ring;
+    _Alignas(CACHE_LINE) _Atomic uint64_t slices; /* counts runs: still the same means a long one */
+    struct spinlock lock;
+    struct fifo
+        overflow; /* under lock: what the ring has no room for; younger than all in the ring */
+    struct fifo used_up; /* under lock */
+    struct spinlock wheel_lock;
+    struct wheel wheel; /* under wheel_lock */
+    struct poller poller;
+    _Atomic uint32_t io_count;    /* descriptors registered */
+    struct io *_Atomic io_closed; /* to be released after the next batch */
+
+    /* Under the scheduler's lock. */
+    struct core *idle_next;
+    bool is_idle;    /* in the list of the idle */
+    bool is_started; /* has a thread */
+    struct thread thread;
+};
+
+struct offload_pool {
+    struct mutex lock;
+    struct condition work, ended;
+    struct list queue; /* of struct offload_job; under lock, like what follows */
+    uint32_t thread_count, thread_max, idle_count;
+    bool is_stopping;
+};
+
+struct scheduler {
+    struct scheduler_options options;
+    uint32_t worker_count;
+    struct core *cores;
+    bool is_shared; /* more than one worker */
+    _Atomic bool stopping;
+    _Atomic uint64_t virtual_ns;
+    _Atomic uint32_t searching;  /* workers that look for work to steal, or have been woken to */
+    _Atomic uint32_t idle_count; /* length of the list of the idle */
+
+    struct mutex lock;
+    struct condition stopped;
+    struct core *idle; /* sleeping, or not started yet; under lock, like what follows */
+    struct fifo global;
+    uint32_t running_count; /* threads that have not ended */
+    bool has_failed;
+    struct error error;
+
+    struct offload_pool offload;
+};
+
+static inline struct core *core_of(struct worker *w)
+{
+    return (struct core *)w;
+}
+
+/* A ready task to the queues of this worker; `is_woken`: soon. Own thread. */
+void core_push(struct core *c, struct task *t, bool is_woken);
+/* A ready task from outside. Any thread. */
+void scheduler_push(struct scheduler *s, struct task *t);
+/* Gets one idle worker to look for work, if there is one. Any thread. */
+void scheduler_notify(struct scheduler *s);
+
+/* The thread of a worker. */
+void core_main(void *arg);
+/* The handler of the tick. */
+void core_tick(void *data, void *ucontext);
+
+/* Fires what is due. Own thread. */
+void core_run_timers(struct core *c, uint64_t now_ns);
+/* Looks at the poller, waiting at most `timeout_ns`, and wakes who waits. Own thread. */
+void core_poll(struct core *c, uint64_t timeout_ns);
+void core_release_closed(struct core *c);
+
+void offload_init(struct offload_pool *p, uint32_t thread_max);
+void offload_deinit(struct offload_pool *p);
+
+#endif

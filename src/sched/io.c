@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "sched/io.h"
+#include "sched/internal.h"
+#include <unistd.h>
+
+#define POLL_BATCH 64
+
+bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
+             void (*release)(struct io *io), struct error *err)
+{
+    struct core *c = w ? core_of(w) : &s->cores[0];
+    struct error poller_error;
+
+    io->fd = fd;
+    io->worker = c->pub.index;
+    io->is_always_ready = false;
+    io->next = NULL;
+    io->release = release;
+    atomic_init(&io->side[IO_READ], IO_SIDE_READY); /* not known: so the first look is worth it */
+    atomic_init(&io->side[IO_WRITE], IO_SIDE_READY);
+    atomic_fetch_add_explicit(&c->io_count, 1, memory_order_relaxed);
+    if (poller_add(&c->poller, fd, io, &poller_error))
+        return true;
+    atomic_fetch_sub_explicit(&c->io_count, 1, memory_order_relaxed);
+    if (poller_error.code == ERR_UNSUPPORTED) {
+        io->is_always_ready = true;
+        return true;
+    }
+    return fail(err, poller_error.code, "%s", poller_error.text);
+}
+
+enum io_wait io_wait(struct io *io, enum io_direction direction, struct task *t)
+{
+    uintptr_t seen = 0;
+
+    if (io->is_always_ready)
+        return IO_READY;
+    /* acq_rel: pairs with the exchange in report() */
+    if (atomic_compare_exchange_strong_explicit(&io->side[direction], &seen, (uintptr_t)t,
+                                                memory_order_acq_rel, memory_order_acquire))
+        return IO_WAITING;
+    if (seen == (uintptr_t)t)
+        return IO_WAITING;
+    if (seen != IO_SIDE_READY)
+        return IO_BUSY;
+    /* Only the poller sets READY, and only a waiter-to-be clears it: if another was quicker, trying
+     * again is right too. */
+    atomic_compare_exchange_strong_explicit(&io->side[direction], &seen, 0, memory_order_acq_rel,
+                                            memory_order_acquire);
+    return IO_READY;
+}
+
+void io_cancel(struct io *io, enum io_direction direction, struct task *t)
+{
+    uintptr_t seen = (uintptr_t)t;
+
+    atomic_compare_exchange_strong_explicit(&io->side[direction], &seen, 0, memory_order_acq_rel,
+                                            memory_order_relaxed);
+}
+
+static void report(struct io *io, struct scheduler *s, struct worker *w,
+                   enum io_direction direction)
+{
+    uintptr_t seen =
+        atomic_exchange_explicit(&io->side[direction], IO_SIDE_READY, memory_order_acq_rel);
+
+    if (seen > IO_SIDE_READY)
+        task_wake(s, w, (struct task *)seen);
+}
+
+void io_close(struct io *io, struct scheduler *s, struct worker *w)
+{
+    struct core *c = &s->cores[io->worker];
+
+    if (!io->is_always_ready) {
+        poller_remove(&c->poller, io->fd);
+        atomic_fetch_sub_explicit(&c->io_count, 1, memory_order_relaxed);
+    }
+    close(io->fd);
+    report(io, s, w, IO_READ);
+    report(io, s, w, IO_WRITE);
+    if (w == &c->pub || io->is_always_ready) { /* not within a batch: tasks do not run there */
+        io->release(io);
+        return;
+    }
+    io->next = atomic_load_explicit(&c->io_closed, memory_order_relaxed);
+    /* release: pairs with the acquire in core_release_closed */
+    while (!atomic_compare_exchange_weak_explicit(&c->io_closed, &io->next, io,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+void core_release_closed(struct core *c)
+{
+    struct io *io, *next;
+
+    if (!atomic_load_explicit(&c->io_closed, memory_order_relaxed))
+        return;
+    for (io = atomic_exchange_explicit(&c->io_closed, NULL, memory_order_acquire); io; io = next) {
+        next = io->next;
+        io->release(io);
+    }
+}
+
+void core_poll(struct core *c, uint64_t timeout_ns)
+{
+    struct poller_event events[POLL_BATCH];
+    struct worker *w = &c->pub;
+    size_t count;
+
+    do {
+        count = poller_wait(&c->poller, timeout_ns, events, POLL_BATCH);
+        for (size_t i = 0; i < count; i++) {
+            if (events[i].ready & POLLER_READ)
+                report(events[i].data, w->scheduler, w, IO_READ);
+            if (events[i].ready & POLLER_WRITE)
+                report(events[i].data, w->scheduler, w, IO_WRITE);
+        }
+        c->stats.io_events += count;
+        timeout_ns = 0;
+    } while (count == POLL_BATCH);
+    /* What was closed before this point was unregistered before: the next batch cannot name it. */
+    core_release_closed(c);
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "sched/scheduler.h"
+#include "plat/cpu.h"
+#include "sched/internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define VIRTUAL_EPOCH_NS 1577836800000000000ull /* 2020-01-01, in ns since 1970 */
+
+static void cores_close(struct scheduler *s, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        core_release_closed(&s->cores[i]);
+        poller_close(&s->cores[i].poller);
+        vec_deinit(&s->cores[i].ready);
+    }
+    free(s->cores);
+}
+
+bool scheduler_new(const struct scheduler_options *options, struct scheduler **out,
+                   struct error *err)
+{
+    struct scheduler *s = mem_new(struct scheduler);
+    uint64_t now;
+
+    s->options = *options;
+    ASSERT(!options->virtual_clock || options->deterministic);
+    ASSERT(!options->stop_when_stuck || options->virtual_clock);
+    s->worker_count = options->deterministic ? 1 : options->worker_count;
+    if (s->worker_count == 0)
+        s->worker_count = cpu_count();
+    if (s->worker_count > WORKERS_MAX)
+        s->worker_count = WORKERS_MAX;
+    s->is_shared = s->worker_count > 1;
+    if (options->deterministic)
+        s->options.tick = TICK_OFF;
+    else if (options->tick == TICK_AUTO)
+        s->options.tick = tick_clock_choose();
+    atomic_init(&s->virtual_ns, options->virtual_start_ns);
+    mutex_init(&s->lock);
+    condition_init(&s->stopped);
+    offload_init(&s->offload, options->offload_thread_max);
+
+    s->cores = aligned_alloc(_Alignof(struct core), sizeof(struct core) * s->worker_count);
+    ASSERT(s->cores && "out of memory");
+    memset(s->cores, 0, sizeof(struct core) * s->worker_count);
+    now = scheduler_now_ns(s);
+    for (uint32_t i = s->worker_count; i-- > 0;) { /* so that worker 0 is the first of the idle */
+        struct core *c = &s->cores[i];
+
+        c->pub.scheduler = s;
+        c->pub.index = i;
+        c->prng.state = options->seed + i;
+        c->cycles_per_ms = 1000000;
+        wheel_init(&c->wheel, now);
+        c->idle_next = s->idle;
+        c->is_idle = true;
+        s->idle = c;
+        atomic_fetch_add_explicit(&s->idle_count, 1, memory_order_relaxed);
+        c->poller.epoll_fd = c->poller.wake_fd = -1;
+    }
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        if (!poller_open(&s->cores[i].poller, err)) {
+            cores_close(s, i);
+            offload_deinit(&s->offload);
+            mem_free(s);
+            return false;
+        }
+    }
+    *out = s;
+    return true;
+}
+
+void scheduler_free(struct scheduler *s)
+{
+    if (!s)
+        return;
+    offload_deinit(&s->offload);
+    cores_close(s, s->worker_count);
+    condition_deinit(&s->stopped);
+    mutex_deinit(&s->lock);
+    mem_free(s);
+}
+
+/* Takes `c` out of the idle list. */
+static void idle_remove(struct scheduler *s, struct core *c)
+{
+    for (struct core **at = &s->idle; *at; at = &(*at)->idle_next) {
+        if (*at == c) {
+            *at = c->idle_next;
+            c->is_idle = false;
+            atomic_fetch_sub_explicit(&s->idle_count, 1, memory_order_relaxed);
+            return;
+        }
+    }
+}
+
+/* Starts the worker's thread; the lock is held. */
+static bool core_start(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+    char name[16] = "lun-worker";
+
+    if (c->pub.index < 1000) {
+        name[10] = (char)('0' + c->pub.index / 100);
+        name[11] = (char)('0' + c->pub.index / 10 % 10);
+        name[12] = (char)('0' + c->pub.index % 10);
+    }
+    if (!thread_create(&c->thread, name, core_main, c, c->pub.index == 0 ? &s->error : NULL))
+        return false;
+    c->is_started = true;
+    s->running_count++;
+    return true;
+}
+
+/* Wakes or starts a worker that is no longer in the list of the idle; the lock is held. */
+static void core_rouse(struct core *c)
+{
+    if (c->is_started)
+        poller_wake(&c->poller);
+    else if (!core_start(c))
+        c->is_idle = false; /* no thread to be had: the others do the work */
+}
+
+bool scheduler_run(struct scheduler *s, struct error *err)
+{
+    bool ok = true;
+
+    if (s->options.tick != TICK_OFF && !tick_install(core_tick, err))
+        return false;
+    mutex_lock(&s->lock);
+    if (!scheduler_stopping(s)) {
+        idle_remove(s, &s->cores[0]);
+        if (!core_start(&s->cores[0])) {
+            s->has_failed = true;
+            scheduler_stop(s);
+        }
+    }
+    while (!scheduler_stopping(s) || s->running_count > 0)
+        condition_wait(&s->stopped, &s->lock);
+    mutex_unlock(&s->lock);
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        if (s->cores[i].is_started)
+            thread_join(&s->cores[i].thread);
+    if (s->has_failed)
+        ok = fail(err, s->error.code, "%s", s->error.text);
+    return ok;
+}
+
+void scheduler_stop(struct scheduler *s)
+{
+    atomic_store_explicit(&s->stopping, true, memory_order_release);
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        poller_wake(&s->cores[i].poller);
+}
+
+bool scheduler_stopping(const struct scheduler *s)
+{
+    return atomic_load_explicit(&s->stopping, memory_order_acquire);
+}
+
+void scheduler_push(struct scheduler *s, struct task *t)
+{
+    struct core *c;
+
+    mutex_lock(&s->lock);
+    fifo_push(&s->global, t);
+    c = s->idle;
+    /* Whoever goes to sleep enters the list under the lock and looks at the queue after that, so
+     * one of the two sees the other. Before scheduler_run there is nobody to wake. */
+    if (c && s->running_count > 0) {
+        idle_remove(s, c);
+        core_rouse(c);
+    }
+    mutex_unlock(&s->lock);
+}
+
+void scheduler_notify(struct scheduler *s)
+{
+    struct core *c;
+
+    if (atomic_load_explicit(&s->searching, memory_order_relaxed) > 0 || scheduler_stopping(s))
+        return; /* one looks already, and calls the next if it finds more than it needs */
+    mutex_lock(&s->lock);
+    c = s->idle;
+    if (c) {
+        idle_remove(s, c);
+        core_rouse(c);
+    }
+    mutex_unlock(&s->lock);
+}
+
+uint32_t scheduler_worker_count(const struct scheduler *s)
+{
+    return s->worker_count;
+}
+
+void *scheduler_context(const struct scheduler *s)
+{
+    return s->options.hooks.context;
+}
+
+bool scheduler_is_deterministic(const struct scheduler *s)
+{
+    return s->options.deterministic;
+}
+
+enum tick_clock scheduler_tick_clock(const struct scheduler *s)
+{
+    return s->options.tick;
+}
+
+uint64_t scheduler_now_ns(const struct scheduler *s)
+{
+    return s->options.virtual_clock ? atomic_load_explicit(&s->virtual_ns, memory_order_relaxed)
+                                    : clock_monotonic_ns();
+}
+
+uint64_t scheduler_realtime_ns(const struct scheduler *s)
+{
+    if (!s->options.virtual_clock)
+        return clock_realtime_ns();
+    return VIRTUAL_EPOCH_NS + scheduler_now_ns(s) - s->options.virtual_start_ns;
+}
+
+void scheduler_random(struct worker *w, void *data, size_t size)
+{
+    char *to = data;
+
+    if (!w->scheduler->options.deterministic) {
+        random_bytes(data, size);
+        return;
+    }
+    while (size > 0) {
+        uint64_t value = prng_next(&core_of(w)->prng);
+        size_t part = size < sizeof(value) ? size : sizeof(value);
+
+        memcpy(to, &value, part);
+        to += part;
+        size -= part;
+    }
+}
+
+void scheduler_stats(const struct scheduler *s, struct scheduler_stats *out)
+{
+    memset(out, 0, sizeof(*out));
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        const struct scheduler_stats *from = &s->cores[i].stats;
+
+        out->runs += from->runs;
+        out->wakes += from->wakes;
+        out->stolen += from->stolen;
+        out->sleeps += from->sleeps;
+        out->ticks += s->cores[i].tick_count;
+        out->used_up += from->used_up;
+        out->timers_fired += from->timers_fired;
+        out->io_events += from->io_events;
+    }
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "sched/task.h"
+#include "sched/internal.h"
+
+void task_init(struct task *t, const struct task_class *class_)
+{
+    /* Relaxed: the storage may still be looked at by late wakes and prefetches. */
+    __atomic_store_n(&t->class_, class_, __ATOMIC_RELAXED);
+    t->next = NULL;
+    t->worker = 0;
+    atomic_store_explicit(&t->state, TASK_NEW, memory_order_relaxed);
+}
+
+static void push(struct scheduler *s, struct worker *w, struct task *t, bool is_woken)
+{
+    if (w)
+        core_push(core_of(w), t, is_woken);
+    else
+        scheduler_push(s, t);
+}
+
+void task_start(struct scheduler *s, struct worker *w, struct task *t)
+{
+    ASSERT(atomic_load_explicit(&t->state, memory_order_relaxed) == TASK_NEW);
+    atomic_store_explicit(&t->state, TASK_QUEUED, memory_order_release);
+    push(s, w, t, false);
+}
+
+void task_wake(struct scheduler *s, struct worker *w, struct task *t)
+{
+    uint32_t seen = atomic_load_explicit(&t->state, memory_order_relaxed), next;
+
+    /* Even where the state stays as it is we write it: the run that follows reads the state by an
+     * exchange too, so it sees what the caller wrote before, whichever of the two came first. */
+    do {
+        if (seen == TASK_NEW || seen == TASK_DEAD)
+            return;
+        next = seen == TASK_RUNNING ? TASK_RUNNING_WOKEN : seen == TASK_PARKED ? TASK_QUEUED : seen;
+    } while (!atomic_compare_exchange_weak_explicit(&t->state, &seen, next, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    if (seen == TASK_PARKED) {
+        if (w)
+            core_of(w)->stats.wakes++;
+        push(s, w, t, true);
+    }
+}

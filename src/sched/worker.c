@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The loop of a worker: which task is next, running it, and what to do when there is none. */
+#include "sched/internal.h"
+#include <string.h>
+
+static _Thread_local struct worker *current_worker;
+
+struct worker *worker_current(void)
+{
+    return current_worker;
+}
+
+/* The tick, in signal context. */
+void core_tick(void *data, void *ucontext)
+{
+    struct core *c = data;
+    const struct scheduler_hooks *hooks = &c->pub.scheduler->options.hooks;
+
+    c->tick_count = c->tick_count + 1;
+    if (!hooks->tick || !hooks->tick(&c->pub, ucontext))
+        c->pub.tick = 1;
+}
+
+/* ---- Queues ---- */
+
+static void notify_if_idle(struct core *c)
+{
+    if (UNLIKELY(atomic_load_explicit(&c->pub.scheduler->idle_count, memory_order_relaxed) > 0))
+        scheduler_notify(c->pub.scheduler);
+}
+
+void core_push(struct core *c, struct task *t, bool is_woken)
+{
+    struct scheduler *s = c->pub.scheduler;
+
+    if (UNLIKELY(s->options.deterministic)) {
+        ASSERT(vec_push(&c->ready, t));
+        return;
+    }
+    if (is_woken && !c->slot) {
+        c->slot = t;
+        return;
+    }
+    if (fifo_count(&c->overflow) > 0 || UNLIKELY(!ring_push(&c->ring, t))) {
+        spinlock_lock(&c->lock);
+        fifo_push(&c->overflow, t);
+        spinlock_unlock(&c->lock);
+    }
+    /* The first will be run here, and soon; the second is worth another core. A wake-up that is
+     * missed because the other worker goes to sleep at this moment is made good by the next push or
+     * tick. */
+    if (s->is_shared && ring_count(&c->ring) >= 2)
+        notify_if_idle(c);
+}
+
+static void push_used_up(struct core *c, struct task *t)
+{
+    spinlock_lock(&c->lock);
+    fifo_push(&c->used_up, t);
+    spinlock_unlock(&c->lock);
+    if (c->pub.scheduler->is_shared)
+        notify_if_idle(c);
+}
+
+static struct task *pop_used_up(struct core *c)
+{
+    struct task *t;
+
+    if (fifo_count(&c->used_up) == 0)
+        return NULL;
+    spinlock_lock(&c->lock);
+    t = fifo_pop(&c->used_up);
+    spinlock_unlock(&c->lock);
+    return t;
+}
+
+static struct task *pop_ring(struct core *c)
+{
+    struct task *t = ring_pop(&c->ring, c->pub.scheduler->is_shared);
+
+    if (UNLIKELY(fifo_count(&c->overflow) > 0) && ring_count(&c->ring) < RING_SIZE / 2) {
+        struct task *more;
+
+        spinlock_lock(&c->lock);
+        while (ring_count(&c->ring) < RING_SIZE && (more = fifo_pop(&c->overflow)))
+            ASSERT(ring_push(&c->ring, more));
+        spinlock_unlock(&c->lock);
+        if (!t)
+            t = ring_pop(&c->ring, c->pub.scheduler->is_shared);
+    }
+    return t;
+}
+
+/* Our share of what came from outside. */
+static bool take_global(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+    size_t count;
+
+    if (LIKELY(fifo_count(&s->global) == 0))
+        return false;
+    mutex_lock(&s->lock);
+    count = fifo_count(&s->global) / s->worker_count + 1;
+    for (size_t i = 0; i < count && (i < GLOBAL_BATCH || s->options.deterministic); i++) {
+        struct task *t = fifo_pop(&s->global);
+
+        if (!t)
+            break;
+        if (s->options.deterministic) {
+            ASSERT(vec_push(&c->ready, t));
+        } else if (!ring_push(&c->ring, t)) {
+            spinlock_lock(&c->lock);
+            fifo_push(&c->overflow, t);
+            spinlock_unlock(&c->lock);
+        }
+    }
+    mutex_unlock(&s->lock);
+    return true;
+}
+
+static struct task *pick_seeded(struct core *c)
+{
+    size_t index;
+    struct task *t;
+
+    take_global(c);
+    if (c->ready.count == 0)
+        return NULL;
+    index = (size_t)prng_below(&c->prng, c->ready.count);
+    t = c->ready.items[index];
+    c->ready.items[index] = c->ready.items[--c->ready.count];
+    return t;
+}
+
+static bool used_up_is_due(struct core *c)
+{
+    return c->woken_runs >= WOKEN_RUNS_MAX ||
+           clock_cycles() - c->woken_since > c->cycles_per_ms * (WOKEN_TIME_NS / NS_PER_MS);
+}
+
+/* The next task of our own queues, or NULL. */
+static struct task *pick(struct core *c)
+{
+    struct task *t;
+
+    if (UNLIKELY(c->pub.scheduler->options.deterministic))
+        return pick_seeded(c);
+    if (UNLIKELY(fifo_count(&c->used_up) > 0) && used_up_is_due(c) && (t = pop_used_up(c)))
+        goto used_up;
+    if (c->slot && (c->slot_runs < SLOT_RUNS_MAX || ring_count(&c->ring) == 0)) {
+        t = c->slot;
+        c->slot = NULL;
+        c->slot_runs++;
+        c->woken_runs++;
+        return t;
+    }
+    c->slot_runs = 0;
+    t = pop_ring(c);
+    if (t) {
+        c->woken_runs++;
+        return t;
+    }
+    if (c->slot) { /* the ring was emptied by a thief */
+        t = c->slot;
+        c->slot = NULL;
+        return t;
+    }
+    t = pop_used_up(c);
+    if (!t && take_global(c))
+        return pop_ring(c);
+    if (!t)
+        return NULL;
+used_up:
+    c->woken_runs = 0;
+    c->woken_since = clock_cycles();
+    return t;
+}
+
+/* Hints at the task after this one. */
+static void prefetch_next(struct core *c)
+{
+    struct task *t = c->slot;
+    const struct task_class *class_;
+
+    if (!t) {
+        uint32_t head = atomic_load_explicit(&c->ring.head, memory_order_relaxed);
+
+        if (head == atomic_load_explicit(&c->ring.tail, memory_order_relaxed))
+            return;
+        t = atomic_load_explicit(&c->ring.tasks[head % RING_SIZE], memory_order_relaxed);
+    }
+    class_ = __atomic_load_n(&t->class_, __ATOMIC_RELAXED);
+    if (class_->prefetch)
+        class_->prefetch(t);
+}
+
+/* ---- Running ---- */
+
+/* What happens every now and then while there is work. */
+static void look(struct core *c, bool after_tick)
+{
+    uint64_t now = scheduler_now_ns(c->pub.scheduler);
+    uint64_t cycles = clock_cycles();
+
+    c->switches = 0;
+    if (!c->pub.scheduler->options.virtual_clock) {
+        if (c->base_ns == 0) {
+            c->base_ns = now;
+            c->base_cycles = cycles;
+        } else if (now - c->base_ns > NS_PER_MS) {
+            double ms = (double)(now - c->base_ns) / (double)NS_PER_MS;
+
+            c->cycles_per_ms = (uint64_t)((double)(cycles - c->base_cycles) / ms) + 1;
+        }
+    }
+    c->look_cycles = cycles + c->cycles_per_ms * (LOOK_TIME_NS / NS_PER_MS);
+    core_run_timers(c, now);
+    if (atomic_load_explicit(&c->io_count, memory_order_relaxed) > 0 ||
+        atomic_load_explicit(&c->io_closed, memory_order_relaxed)) {
+        if (after_tick || now - c->polled_ns >= POLL_TIME_NS) {
+            c->polled_ns = now;
+            core_poll(c, 0);
+        }
+    }
+    take_global(c);
+    if (after_tick && c->pub.scheduler->is_shared &&
+        ring_count(&c->ring) + fifo_count(&c->used_up) > 0)
+        notify_if_idle(c);
+}
+
+static void run_task(struct core *c, struct task *t)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint32_t old, expected = TASK_RUNNING;
+    enum task_result result;
+    struct task *next;
+
+again:
+    t->worker = c->pub.index;
+    c->pub.current = t;
+    c->pub.tick = 0;
+    c->stats.runs++;
+    atomic_store_explicit(&c->slices, c->stats.runs, memory_order_relaxed);
+    /* acq_rel: pairs with the exchange in task_wake, in both directions */
+    old = atomic_exchange_explicit(&t->state, TASK_RUNNING, memory_order_acq_rel);
+    ASSERT(old == TASK_QUEUED);
+    prefetch_next(c);
+    result = t->class_->run(t, &c->pub);
+    c->pub.current = NULL;
+    if (s->options.virtual_slice_ns)
+        atomic_fetch_add_explicit(&s->virtual_ns, s->options.virtual_slice_ns,
+                                  memory_order_relaxed);
+    switch (result) {
+    case TASK_PARK:
+        /* acq_rel: as above. Once it is parked, it may be running elsewhere. */
+        if (LIKELY(atomic_compare_exchange_strong_explicit(
+                &t->state, &expected, TASK_PARKED, memory_order_acq_rel, memory_order_acquire)))
+            break;
+        ASSERT(expected == TASK_RUNNING_WOKEN);
+        atomic_exchange_explicit(&t->state, TASK_QUEUED, memory_order_acq_rel);
+        core_push(c, t, true);
+        break;
+    case TASK_YIELD:
+        atomic_exchange_explicit(&t->state, TASK_QUEUED, memory_order_acq_rel);
+        core_push(c, t, false);
+        break;
+    case TASK_USED_UP:
+        atomic_exchange_explicit(&t->state, TASK_QUEUED, memory_order_acq_rel);
+        c->stats.used_up++;
+        look(c, true);
+        if (s->options.deterministic) {
+            core_push(c, t, false);
+            break;
+        }
+        if (scheduler_stopping(s)) {
+            push_used_up(c, t);
+            break;
+        }
+        next = pick(c); /* so that a single busy task never lies about to be stolen */
+        if (next)
+            push_used_up(c, t);
+        else
+            next = t;
+        t = next;
+        goto again;
+    case TASK_DONE:
+        atomic_store_explicit(&t->state, TASK_DEAD, memory_order_release);
+        t->class_->done(t, &c->pub);
+        break;
+    }
+}
+
+/* ---- Being idle ---- */
+
+static void search_begin(struct core *c)
+{
+    if (!c->is_searching) {
+        c->is_searching = true;
+        atomic_fetch_add_explicit(&c->pub.scheduler->searching, 1, memory_order_relaxed);
+    }
+}
+
+/* `found`: work, so another may search for more. */
+static void search_end(struct core *c, bool found)
+{
+    if (!c->is_searching)
+        return;
+    c->is_searching = false;
+    atomic_fetch_sub_explicit(&c->pub.scheduler->searching, 1, memory_order_relaxed);
+    if (found && ring_count(&c->ring) > 0)
+        notify_if_idle(c);
+}
+
+/* One task of another worker, more of them to our ring. With `seen` (slices of each worker some
+ * time ago) also the only task of a worker that has been in the same slice since then. */
+static struct task *steal(struct core *c, const uint64_t *seen, bool *has_surplus)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint32_t start = (uint32_t)prng_below(&c->prng, s->worker_count);
+
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        uint32_t index = (start + i) % s->worker_count;
+        struct core *victim = &s->cores[index];
+        uint32_t ready = ring_count(&victim->ring);
+        struct task *t;
+
+        if (victim == c)
+            continue;
+        if (ready >= 2 ||
+            (ready == 1 && seen &&
+             seen[index] == atomic_load_explicit(&victim->slices, memory_order_relaxed))) {
+            uint32_t count = ring_steal(&victim->ring, &c->ring);
+
+            c->stats.stolen += count;
+            if (count > 0 && (t = pop_ring(c)))
+                return t;
+        }
+        if ((t = pop_used_up(victim))) {
+            c->stats.stolen++;
+            return t;
+        }
+        if (ready > 0 && has_surplus)
+            *has_surplus = true;
+    }
+    return NULL;
+}
+
+/* Looks for work of others for a while. */
+static struct task *search(struct core *c, uint64_t *seen)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t until = clock_cycles() + c->cycles_per_ms * SEARCH_TIME_NS / NS_PER_MS;
+    struct task *t = NULL;
+
+    if (!s->is_shared)
+        return NULL;
+    search_begin(c);
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        seen[i] = atomic_load_explicit(&s->cores[i].slices, memory_order_relaxed);
+    while (!(t = steal(c, NULL, NULL)) && !scheduler_stopping(s) && clock_cycles() < until &&
+           fifo_count(&s->global) == 0 &&
+           atomic_load_explicit(&s->idle_count, memory_order_relaxed) + 1 < s->worker_count) {
+        for (int i = 0; i < 32; i++)
+            cpu_relax();
+    }
+    return t ? t : steal(c, seen, NULL);
+}
+
+static void announce(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+
+    mutex_lock(&s->lock);
+    if (!c->is_idle) {
+        c->is_idle = true;
+        c->idle_next = s->idle;
+        s->idle = c;
+        atomic_fetch_add_explicit(&s->idle_count, 1, memory_order_relaxed);
+    }
+    mutex_unlock(&s->lock);
+}
+
+static void renounce(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+
+    mutex_lock(&s->lock);
+    if (c->is_idle) {
+        for (struct core **at = &s->idle; *at; at = &(*at)->idle_next) {
+            if (*at == c) {
+                *at = c->idle_next;
+                break;
+            }
+        }
+        c->is_idle = false;
+        atomic_fetch_sub_explicit(&s->idle_count, 1, memory_order_relaxed);
+    }
+    mutex_unlock(&s->lock);
+}
+
+static uint64_t next_deadline(struct core *c)
+{
+    uint64_t next;
+
+    spinlock_lock(&c->wheel_lock);
+    next = wheel_next_ns(&c->wheel);
+    spinlock_unlock(&c->wheel_lock);
+    return next;
+}
+
+/* Sleeps until something may have come: announced before, all queues looked at since. */
+static void sleep_until_event(struct core *c, bool has_surplus)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t next, now, timeout = UINT64_MAX;
+
+    if (s->options.hooks.before_sleep)
+        s->options.hooks.before_sleep(&c->pub);
+    next = next_deadline(c);
+    if (next != DEADLINE_NEVER) {
+        now = scheduler_now_ns(s);
+        timeout = next > now ? next - now : 0;
+    }
+    if (has_surplus && timeout > SURPLUS_SLEEP_NS)
+        timeout = SURPLUS_SLEEP_NS;
+    if (scheduler_stopping(s)) /* a stop after this look ends the wait */
+        return;
+    c->stats.sleeps++;
+    tick_pause(&c->tick);
+    core_poll(c, timeout);
+    tick_resume(&c->tick);
+}
+
+/* Deterministic runs: time goes on when nothing is ready. */
+static void idle_seeded(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t next;
+
+    core_poll(c, 0);
+    core_run_timers(c, scheduler_now_ns(s));
+    take_global(c);
+    if (c->ready.count > 0)
+        return;
+    if (!s->options.virtual_clock) {
+        sleep_until_event(c, false);
+        return;
+    }
+    next = next_deadline(c);
+    if (next != DEADLINE_NEVER) {
+        if (next > scheduler_now_ns(s))
+            atomic_store_explicit(&s->virtual_ns, next, memory_order_relaxed);
+        core_run_timers(c, next);
+    } else if (s->options.stop_when_stuck &&
+               atomic_load_explicit(&c->io_count, memory_order_relaxed) == 0) {
+        scheduler_stop(s);
+    } else {
+        sleep_until_event(c, false);
+    }
+}
+
+/* Nothing is ready here: a task from elsewhere, or NULL after a sleep. */
+static struct task *idle(struct core *c, uint64_t *seen)
+{
+    bool has_surplus = false;
+    struct task *t;
+
+    if (c->pub.scheduler->options.deterministic) {
+        idle_seeded(c);
+        return NULL;
+    }
+    look(c, true);
+    if ((t = pick(c)) || (t = search(c, seen)) || (t = pick(c))) {
+        search_end(c, true);
+        return t;
+    }
+    search_end(c, false);
+    announce(c);
+    if (!(t = pick(c)) && !(t = steal(c, NULL, &has_surplus)))
+        sleep_until_event(c, has_surplus);
+    renounce(c);
+    return t;
+}
+
+static void loop(struct core *c, uint64_t *seen)
+{
+    struct scheduler *s = c->pub.scheduler;
+
+    while (!scheduler_stopping(s)) {
+        struct task *t = pick(c);
+
+        if (UNLIKELY(!t) && !(t = idle(c, seen)))
+            continue;
+        run_task(c, t);
+        c->switches++;
+        if (UNLIKELY(c->switches >= LOOK_SWITCHES ||
+                     ((c->switches & 3) == 0 && (int64_t)(clock_cycles() - c->look_cycles) > 0)))
+            look(c, false);
+    }
+}
+
+void core_main(void *arg)
+{
+    struct core *c = arg;
+    struct scheduler *s = c->pub.scheduler;
+    const struct scheduler_hooks *hooks = &s->options.hooks;
+    uint64_t *seen = mem_new_array(uint64_t, s->worker_count);
+    struct error err = {0};
+    bool ok;
+
+    current_worker = &c->pub;
+    c->woken_since = clock_cycles();
+    ok = thread_signals_init(&c->signal_stack, &err);
+    if (ok) {
+        ok = !hooks->worker_start || hooks->worker_start(&c->pub, &err);
+        if (ok) {
+            ok = tick_start(&c->tick, s->options.tick, s->options.tick_period_ns, c, &err);
+            if (ok) {
+                loop(c, seen);
+                tick_stop(&c->tick);
+            }
+            if (hooks->worker_stop)
+                hooks->worker_stop(&c->pub);
+        }
+        thread_signals_deinit(&c->signal_stack);
+    }
+    current_worker = NULL;
+    mem_free(seen);
+    mutex_lock(&s->lock);
+    if (!ok) {
+        s->has_failed = true;
+        s->error = err;
+        scheduler_stop(s);
+    }
+    s->running_count--;
+    condition_broadcast(&s->stopped);
+    mutex_unlock(&s->lock);
+}
