@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What the subcommands have in common. Each is one file, cmd_NAME.c, and one row of the table in
+ * help.c, from which the help texts come. */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include "base/assert.h"
+#include "base/error.h"
+
+enum {
+    EXIT_OK = 0,
+    EXIT_ERROR = 1,        /* after one line "lunatic: ..." on standard error */
+    EXIT_USAGE = 2,        /* the command line was not understood */
+    EXIT_SIGNAL_BASE = 128 /* plus the number of the signal that ended the program */
+};
+
+struct command {
+    const char *name;
+    int (*run)(int count, char **words); /* the words after the command's name; an exit status */
+    const char *summary;
+    const char *usage; /* the help text of this command */
+};
+
+/* The table of commands; a NULL name ends it. */
+extern const struct command commands[];
+
+const struct command *command_find(const char *name);
+
+int cmd_run(int count, char **words);
+int cmd_cc(int count, char **words);
+
+/* Prints the help of a command, or of the program if it is NULL; EXIT_OK, or EXIT_ERROR if standard
+ * output cannot be written. */
+int help_print(const char *name);
+
+/* Prints "lunatic: `text`" on standard error, or a usage error with the hint to ask for help; the
+ * exit status is returned. */
+int report(const struct error *err);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "cli/command.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char run_usage[] =
+    "usage: lunatic [run] [options] PROGRAM [argument...]\n"
+    "\n"
+    "Runs PROGRAM, a WebAssembly module (.wasm, or .wat where wat2wasm is installed). Its exit "
+    "status\n"
+    "is the main process's: what it exits with, 134 after a trap, 137 if it was killed. Arguments "
+    "that\n"
+    "start with '-' go after '--'.\n"
+    "\n"
+    "  --dir DIR          let the program reach this directory, under this name; may be repeated\n"
+    "                     (the current directory always is)\n"
+    "  --env NAME=VALUE   add to the program's environment, or replace; may be repeated\n"
+    "  --bench            pass --bench to the program, as its last argument\n"
+    "  --workers N        threads that run processes (as many as the machine has cores for us)\n"
+    "  --max-memory SIZE  bytes of memory the main process and those it spawns may have each\n"
+    "  --max-fuel N       units of fuel, of 100,000 instructions, that each of them may use\n"
+    "  --timeout MS       kill the program after this time\n"
+    "  --seed N           run on one thread in an order that depends on N alone\n";
+
+static const char cc_usage[] =
+    "usage: lunatic cc FILE... [-o PROGRAM.wasm] [options of clang]\n"
+    "\n"
+    "Compiles C and C++ to a WebAssembly program, with <lunatic.h> and its library. Every option "
+    "but\n"
+    "-o is clang's; -O2 is added unless another level is named. Without -o the program is named "
+    "for\n"
+    "the first file.\n"
+    "\n"
+    "  WASI_SDK_PATH      use this WASI SDK instead of Debian's packages\n"
+    "  LUNATIC_CLANG      use this clang (14 or newer)\n";
+
+const struct command commands[] = {
+    {"run", cmd_run, "run a WebAssembly program (the word may be left out)", run_usage},
+    {"cc", cmd_cc, "compile C and C++ to a WebAssembly program", cc_usage},
+    {NULL, NULL, NULL, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    const struct command *c;
+
+    for (c = commands; c->name; c++) {
+        if (strcmp(c->name, name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+int help_print(const char *name)
+{
+    const struct command *c = name ? command_find(name) : NULL;
+
+    if (c) {
+        fputs(c->usage, stdout);
+    } else {
+        fputs("usage: lunatic [run] [options] PROGRAM [argument...]\n"
+              "       lunatic COMMAND [options]\n"
+              "\n"
+              "Runs WebAssembly programs made of many small processes.\n"
+              "\n",
+              stdout);
+        for (c = commands; c->name; c++)
+            printf("  %-8s %s\n", c->name, c->summary);
+        fputs("  help     explain a command\n"
+              "\n"
+              "  --help, --version\n",
+              stdout);
+    }
+    if (fflush(stdout) != 0) {
+        fprintf(stderr, "lunatic: standard output: %s\n", strerror(errno));
+        return EXIT_ERROR;
+    }
+    return EXIT_OK;
+}
+
+int report(const struct error *err)
+{
+    if (err->code == ERR_USAGE) {
+        fprintf(stderr, "lunatic: %s\nTry 'lunatic --help'.\n", err->text);
+        return EXIT_USAGE;
+    }
+    fprintf(stderr, "lunatic: %s\n", err->text);
+    return EXIT_ERROR;
+}
