@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "plat/random.h"
+#include "plat/thread.h"
+#include "sched/wheel.h"
+#include "support.h"
+
+static uint64_t wheel_time; /* set before wheel_advance */
+
+TEST(the_wheel_expires_each_timer_once_and_never_early)
+{
+    enum { COUNT = 3000 };
+    static struct timer timers[COUNT];
+    static struct wheel w;
+    struct prng p = {1};
+    uint64_t last = 0;
+    uint32_t expired = 0, removed = 0;
+
+    wheel_time = 5 * NS_PER_SEC;
+    wheel_init(&w, wheel_time);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        timer_init(&timers[i], NULL);
+        timers[i].armed_ns = wheel_time + (prng_next(&p) >> (1 + prng_below(&p, 50)));
+        wheel_add(&w, &timers[i]);
+    }
+    for (uint32_t i = 0; i < COUNT; i += 10) {
+        wheel_remove(&w, &timers[i]);
+        removed++;
+    }
+    for (;;) {
+        uint64_t next = wheel_next_ns(&w);
+        struct timer *t;
+
+        if (next == UINT64_MAX)
+            break;
+        CHECK(next == 0 || next >= wheel_time);
+        if (next > wheel_time)
+            wheel_time = next;
+        wheel_advance(&w, wheel_time);
+        while ((t = wheel_pop(&w))) {
+            CHECK(t->armed_ns <= wheel_time);
+            CHECK(wheel_time - t->armed_ns <= 1u << WHEEL_TICK_SHIFT);
+            CHECK(t->armed_ns >> WHEEL_TICK_SHIFT >= last >> WHEEL_TICK_SHIFT ||
+                  last - t->armed_ns < 65536);
+            last = t->armed_ns;
+            expired++;
+        }
+    }
+    CHECK(expired + removed == COUNT);
+}
+
+TEST(the_wheel_takes_jumps_over_many_slots)
+{
+    static struct wheel w;
+    struct timer a, b, c;
+
+    wheel_init(&w, 0);
+    timer_init(&a, NULL);
+    timer_init(&b, NULL);
+    timer_init(&c, NULL);
+    a.armed_ns = 3600 * NS_PER_SEC;
+    b.armed_ns = 3600 * NS_PER_SEC; /* the same tick: in the order of arming */
+    c.armed_ns = UINT64_MAX - 1;
+    wheel_add(&w, &c);
+    wheel_add(&w, &a);
+    wheel_add(&w, &b);
+    wheel_advance(&w, 3599 * NS_PER_SEC);
+    CHECK(wheel_pop(&w) == NULL);
+    wheel_advance(&w, 7200 * NS_PER_SEC);
+    CHECK(wheel_pop(&w) == &a);
+    CHECK(wheel_pop(&w) == &b);
+    CHECK(wheel_pop(&w) == NULL);
+    wheel_remove(&w, &c);
+    CHECK(wheel_next_ns(&w) == UINT64_MAX);
+}
+
+/* ---- Through a scheduler ---- */
+
+struct sleeper {
+    struct task task; /* first */
+    struct scheduler *scheduler;
+    struct timer timer;
+    uint64_t delays[4]; /* one after the other */
+    uint32_t step, runs;
+    uint64_t woken_ns[4];
+    atomic_uint *left;
+};
+
+static void sleeper_fire(struct timer *t, struct worker *w)
+{
+    struct sleeper *s = CONTAINER_OF(t, struct sleeper, timer);
+
+    task_wake(w->scheduler, w, &s->task);
+}
+
+static enum task_result sleeper_run(struct task *t, struct worker *w)
+{
+    struct sleeper *s = (struct sleeper *)t;
+    uint64_t now = scheduler_now_ns(s->scheduler);
+
+    if (s->runs++ > 0) {
+        if (!timer_expired(&s->timer, now))
+            return TASK_PARK;
+        s->woken_ns[s->step++] = now;
+    }
+    if (s->step == 4 || s->delays[s->step] == 0)
+        return TASK_DONE;
+    timer_set(s->scheduler, w, &s->timer, now + s->delays[s->step]);
+    return TASK_PARK;
+}
+
+static void sleeper_done(struct task *t, struct worker *w)
+{
+    struct sleeper *s = (struct sleeper *)t;
+
+    (void)w;
+    if (s->left && atomic_fetch_sub(s->left, 1) == 1)
+        scheduler_stop(s->scheduler);
+}
+
+static const struct task_class sleeper_class = {sleeper_run, sleeper_done, NULL};
+
+TEST(virtual_time_jumps_from_deadline_to_deadline)
+{
+    struct scheduler *s = make_seeded(3);
+    struct sleeper a = {.scheduler = s,
+                        .delays = {NS_PER_SEC, 3600 * NS_PER_SEC, 1, 5 * NS_PER_MS}};
+    uint64_t real = clock_monotonic_ns(), sum = 0;
+
+    task_init(&a.task, &sleeper_class);
+    timer_init(&a.timer, sleeper_fire);
+    task_start(s, NULL, &a.task);
+    CHECK(scheduler_run(s, NULL));
+    CHECK(a.step == 4);
+    for (int i = 0; i < 4; i++) {
+        sum += a.delays[i];
+        CHECK(a.woken_ns[i] >= sum);
+        sum = a.woken_ns[i];
+    }
+    CHECK(sum < 3601 * NS_PER_SEC + 10 * NS_PER_MS);
+    CHECK(clock_monotonic_ns() - real < 2 * NS_PER_SEC);
+    scheduler_free(s);
+}
+
+/* The deadline moves back and forth; only the last value counts. */
+struct mover {
+    struct task task; /* first */
+    struct timer timer;
+    uint32_t runs, fired;
+    uint64_t fired_ns;
+    bool cancelled;
+};
+
+static void mover_fire(struct timer *t, struct worker *w)
+{
+    struct mover *m = CONTAINER_OF(t, struct mover, timer);
+
+    m->fired++;
+    m->fired_ns = scheduler_now_ns(w->scheduler);
+}
+
+static enum task_result mover_run(struct task *t, struct worker *w)
+{
+    struct mover *m = (struct mover *)t;
+    struct scheduler *s = w->scheduler;
+
+    timer_set(s, w, &m->timer, 100 * NS_PER_MS);
+    if (!EXPECT(m->timer.armed_ns == 100 * NS_PER_MS))
+        return TASK_DONE;
+    timer_set(s, w, &m->timer, 500 * NS_PER_MS); /* later: stays armed for the earlier time */
+    EXPECT(m->timer.armed_ns == 100 * NS_PER_MS);
+    timer_clear(&m->timer);
+    timer_set(s, w, &m->timer, 50 * NS_PER_MS); /* earlier: armed again */
+    EXPECT(m->timer.armed_ns == 50 * NS_PER_MS);
+    timer_set(s, w, &m->timer, 300 * NS_PER_MS);
+    if (m->cancelled) {
+        EXPECT(timer_cancel(s, &m->timer));
+        EXPECT(!timer_cancel(s, &m->timer));
+    }
+    return TASK_DONE;
+}
+
+static void mover_done(struct task *t, struct worker *w)
+{
+    (void)t;
+    (void)w;
+}
+
+static const struct task_class mover_class = {mover_run, mover_done, NULL};
+
+TEST(a_later_deadline_is_only_stored_and_an_earlier_one_armed)
+{
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        struct scheduler *s = make_seeded(3);
+        struct mover m = {.cancelled = cancelled};
+
+        task_init(&m.task, &mover_class);
+        timer_init(&m.timer, mover_fire);
+        task_start(s, NULL, &m.task);
+        CHECK(scheduler_run(s, NULL));
+        if (cancelled) {
+            CHECK(m.fired == 0);
+        } else {
+            CHECK(m.fired == 1);
+            CHECK(m.fired_ns >= 300 * NS_PER_MS && m.fired_ns < 301 * NS_PER_MS);
+        }
+        scheduler_free(s);
+    }
+}
+
+TEST(real_sleeps_on_several_workers_end_after_their_deadline)
+{
+    enum { COUNT = 200 };
+    static struct sleeper all[COUNT];
+    struct scheduler *s = make_workers(2);
+    atomic_uint left = COUNT;
+    uint64_t start = clock_monotonic_ns();
+
+    for (uint32_t i = 0; i < COUNT; i++) {
+        all[i] = (struct sleeper){.scheduler = s, .left = &left};
+        for (uint32_t k = 0; k < 4; k++)
+            all[i].delays[k] = (1 + (i * 7 + k * 3) % 11) * NS_PER_MS;
+        task_init(&all[i].task, &sleeper_class);
+        timer_init(&all[i].timer, sleeper_fire);
+        task_start(s, NULL, &all[i].task);
+    }
+    CHECK(scheduler_run(s, NULL));
+    for (uint32_t i = 0; i < COUNT; i++)
+        CHECK(all[i].step == 4);
+    CHECK(clock_monotonic_ns() - start < 5 * NS_PER_SEC);
+    scheduler_free(s);
+}
