@@ -296,11 +296,12 @@ static bool check_memarg(struct validator *v, const struct row *row, const struc
     return true;
 }
 
+/* The index first: where there are no segments at all, tools leave the section out. */
 static bool check_data(struct validator *v, uint32_t index)
 {
-    if (!v->m->has_data_count)
-        return check_fail(v, ERR_MALFORMED, "data count section required");
-    return index < v->m->data_count || check_fail(v, ERR_INVALID, "unknown data segment %u", index);
+    if (index >= v->m->data_count)
+        return check_fail(v, ERR_INVALID, "unknown data segment %u", index);
+    return v->m->has_data_count || check_fail(v, ERR_MALFORMED, "data count section required");
 }
 
 static bool check_elem(struct validator *v, uint32_t index)
