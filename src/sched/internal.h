@@ -113,6 +113,8 @@ void core_push(struct core *c, struct task *t, bool is_woken);
 void scheduler_push(struct scheduler *s, struct task *t);
 /* Gets one idle worker to look for work, if there is one. Any thread. */
 void scheduler_notify(struct scheduler *s);
+/* scheduler_stop for those who hold the scheduler's lock. */
+void scheduler_stop_locked(struct scheduler *s);
 
 /* The thread of a worker. */
 void core_main(void *arg);

@@ -122,6 +122,21 @@ static void core_rouse(struct core *c)
         c->is_idle = false; /* no thread to be had: the others do the work */
 }
 
+void scheduler_stop_locked(struct scheduler *s)
+{
+    atomic_store_explicit(&s->stopping, true, memory_order_release);
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        poller_wake(&s->cores[i].poller);
+}
+
+void scheduler_stop(struct scheduler *s)
+{
+    mutex_lock(
+        &s->lock); /* no worker ends, so nobody frees the scheduler, before we are done with it */
+    scheduler_stop_locked(s);
+    mutex_unlock(&s->lock);
+}
+
 bool scheduler_run(struct scheduler *s, struct error *err)
 {
     bool ok = true;
@@ -133,7 +148,7 @@ bool scheduler_run(struct scheduler *s, struct error *err)
         idle_remove(s, &s->cores[0]);
         if (!core_start(&s->cores[0])) {
             s->has_failed = true;
-            scheduler_stop(s);
+            scheduler_stop_locked(s);
         }
     }
     while (!scheduler_stopping(s) || s->running_count > 0)
@@ -145,13 +160,6 @@ bool scheduler_run(struct scheduler *s, struct error *err)
     if (s->has_failed)
         ok = fail(err, s->error.code, "%s", s->error.text);
     return ok;
-}
-
-void scheduler_stop(struct scheduler *s)
-{
-    atomic_store_explicit(&s->stopping, true, memory_order_release);
-    for (uint32_t i = 0; i < s->worker_count; i++)
-        poller_wake(&s->cores[i].poller);
 }
 
 bool scheduler_stopping(const struct scheduler *s)

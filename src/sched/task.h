@@ -35,8 +35,10 @@ enum task_state { TASK_NEW, TASK_QUEUED, TASK_RUNNING, TASK_RUNNING_WOKEN, TASK_
 struct task_class {
     enum task_result (*run)(struct task *t, struct worker *w);
     void (*done)(struct task *t,
-                 struct worker *w);   /* after TASK_DONE; may reuse the storage for a new task */
-    void (*prefetch)(struct task *t); /* hint: runs soon; may be NULL */
+                 struct worker *w); /* after TASK_DONE; may reuse the storage for a new task */
+    /* Hint: runs soon; may be NULL. Another worker may have taken the task meanwhile, and it may
+     * even have ended: compute addresses from constant fields, read nothing that changes. */
+    void (*prefetch)(struct task *t);
 };
 
 /* A node of the timer wheel: one per task for its deadline, separate ones for other uses. timer.h

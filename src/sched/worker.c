@@ -530,7 +530,7 @@ void core_main(void *arg)
     if (!ok) {
         s->has_failed = true;
         s->error = err;
-        scheduler_stop(s);
+        scheduler_stop_locked(s);
     }
     s->running_count--;
     condition_broadcast(&s->stopped);

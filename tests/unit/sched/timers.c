@@ -229,3 +229,83 @@ TEST(real_sleeps_on_several_workers_end_after_their_deadline)
     CHECK(clock_monotonic_ns() - start < 5 * NS_PER_SEC);
     scheduler_free(s);
 }
+
+/* ---- Timers that move between workers ---- */
+
+struct wanderer {
+    struct task task; /* first */
+    struct scheduler *scheduler;
+    struct wanderer *peer;
+    struct timer timer;
+    struct prng prng;
+    uint32_t runs;
+    atomic_uint *left;
+};
+
+static void wanderer_fire(struct timer *t, struct worker *w)
+{
+    task_wake(w->scheduler, w, &CONTAINER_OF(t, struct wanderer, timer)->task);
+}
+
+/* Sets a deadline, wakes another, clears, cancels: whatever it does, its own timer is what wakes it
+ * at the latest, so a lost timer would hang the run. */
+static enum task_result wanderer_run(struct task *t, struct worker *w)
+{
+    struct wanderer *k = (struct wanderer *)t;
+    uint64_t now = scheduler_now_ns(k->scheduler), delay = prng_below(&k->prng, 400 * NS_PER_US);
+
+    if (++k->runs == 400) {
+        timer_cancel(k->scheduler, &k->timer);
+        return TASK_DONE;
+    }
+    switch (prng_below(&k->prng, 4)) {
+    case 0:
+        timer_clear(&k->timer);
+        break;
+    case 1:
+        timer_cancel(k->scheduler, &k->timer);
+        break;
+    case 2:
+        task_wake(k->scheduler, w, &k->peer->task);
+        break;
+    default:
+        timer_set(k->scheduler, w, &k->timer, now + NS_PER_SEC);
+        break;
+    }
+    timer_set(k->scheduler, w, &k->timer, now + delay);
+    return prng_below(&k->prng, 3) ? TASK_PARK : TASK_YIELD;
+}
+
+static void wanderer_done(struct task *t, struct worker *w)
+{
+    struct wanderer *k = (struct wanderer *)t;
+
+    (void)w;
+    if (atomic_fetch_sub(k->left, 1) == 1)
+        scheduler_stop(k->scheduler);
+}
+
+static const struct task_class wanderer_class = {wanderer_run, wanderer_done, NULL};
+
+TEST(no_timer_is_lost_when_tasks_move_between_workers)
+{
+    enum { COUNT = 100 };
+    static struct wanderer all[COUNT];
+    struct scheduler *s = make_workers(3);
+    struct scheduler_stats stats;
+    atomic_uint left = COUNT;
+
+    for (uint32_t i = 0; i < COUNT; i++) {
+        all[i] = (struct wanderer){.scheduler = s, .left = &left, .prng = {i}};
+        all[i].peer = &all[(i * 37 + 11) % COUNT];
+        task_init(&all[i].task, &wanderer_class);
+        timer_init(&all[i].timer, wanderer_fire);
+    }
+    for (uint32_t i = 0; i < COUNT; i++)
+        task_start(s, NULL, &all[i].task);
+    CHECK(scheduler_run(s, NULL));
+    scheduler_stats(s, &stats);
+    CHECK(atomic_load(&left) == 0);
+    CHECK(stats.timers_fired > 100);
+    scheduler_free(s);
+}
