@@ -28,10 +28,24 @@ static uint32_t stack_colour(const struct slot *s)
     return ((uint32_t)((uintptr_t)s->low >> 12) * 0x9e3779b1u >> 29) * 64;
 }
 
+/* A move costs as much as many births in small slots save. */
+static const struct slot_layout *choose_layout(struct program *p)
+{
+    uint32_t births = atomic_load_explicit(&p->births, memory_order_relaxed);
+    uint32_t moves = atomic_load_explicit(&p->moves, memory_order_relaxed);
+
+    if (births == 1u << 20) { /* forget slowly */
+        births /= 2;
+        atomic_store_explicit(&p->moves, moves / 2, memory_order_relaxed);
+    }
+    atomic_store_explicit(&p->births, births + 1, memory_order_relaxed);
+    return moves > 4 && moves > births / 8 ? &p->large : &p->layout;
+}
+
 struct instance *instance_new(struct program *p, struct vm_worker *w,
                               const struct instance_limits *limits, enum instance_failure *why)
 {
-    const struct slot_layout *l = &p->layout;
+    const struct slot_layout *l = choose_layout(p);
     struct slot *s;
     struct instance *i;
     struct fiber *f;

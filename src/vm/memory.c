@@ -114,7 +114,6 @@ static bool move(struct instance *i, struct slot *s, uint64_t length)
     uint64_t wanted = length;
     enum region r;
     uint8_t *base;
-    uint64_t hint = atomic_load_explicit(&i->program->memory_hint, memory_order_relaxed);
 
     if (wanted < s->memory_max / GROWTH_ROOM && wanted < (1u << 30))
         wanted *= GROWTH_ROOM;
@@ -134,8 +133,8 @@ static bool move(struct instance *i, struct slot *s, uint64_t length)
     s->moved_opened = length;
     s->memory_capacity = region_stride(r);
     i->memory_base = base;
-    if (length > hint)
-        atomic_store_explicit(&i->program->memory_hint, length, memory_order_relaxed);
+    if (s->region == i->program->layout.region)
+        atomic_fetch_add_explicit(&i->program->moves, 1, memory_order_relaxed);
     return true;
 }
 

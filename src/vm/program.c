@@ -241,6 +241,9 @@ bool program_layout(struct program *p, const struct image_range *ranges, size_t 
     }
     if (!image_build(l, ranges, count))
         return fail(err, ERR_NO_MEMORY, "no memory for the image");
+    p->large = *l;
+    if (region_is_plentiful() && p->has_memory && l->region < REGION_64M)
+        p->large.region = REGION_64M;
     return true;
 }
 

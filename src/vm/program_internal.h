@@ -27,7 +27,10 @@ struct program {
     bool is_linked;  /* its instances are linked to others: store.c */
     bool owns;
     _Atomic uint32_t references;
-    _Atomic uint64_t memory_hint; /* bytes: to which size processes grew beyond their slot */
+    /* Where memories often grow out of their slots, new instances get slots in which they need not
+     * move. Counted without care for races: only a hint. */
+    struct slot_layout large; /* layout, with another region */
+    _Atomic uint32_t births, moves;
 };
 
 /* The parts that programs and linked programs have in common: layout without image, counts, tables

@@ -79,7 +79,13 @@ uint32_t region_low(enum region r)
     return shapes[r].low;
 }
 
-static bool is_plentiful(void)
+bool region_is_strict(void)
+{
+    host_probe();
+    return host.is_strict;
+}
+
+bool region_is_plentiful(void)
 {
     return host.address_space > (1ull << 44) && !host.is_strict;
 }
@@ -93,7 +99,7 @@ enum region region_for(uint64_t size)
         r++;
     if (r > REGION_MEMORY_LAST)
         return REGION_COUNT;
-    if (is_plentiful()) {
+    if (region_is_plentiful()) {
         if (r == REGION_4M || r == REGION_16M)
             r = REGION_64M;
         else if (r == REGION_256M || r == REGION_1G)
@@ -112,7 +118,7 @@ static bool arena_extend(struct arena *a, enum region r)
 {
     uint64_t stride = shapes[r].stride, count = OPEN_BATCH;
 
-    if (is_plentiful())
+    if (region_is_plentiful())
         count = ARENA_SIZE / stride;
     else if (stride * count > host.address_space / 32)
         count = host.address_space / 32 / stride;

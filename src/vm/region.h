@@ -66,6 +66,12 @@ bool region_commit(uint64_t bytes) MUST_USE;
 void region_uncommit(uint64_t bytes);
 uint64_t region_commit_limit(void);
 
+/* Whether address space costs nothing here. */
+bool region_is_plentiful(void);
+
+/* Whether the kernel wants every byte promised. */
+bool region_is_strict(void);
+
 /* Pretends that so many bytes of address space are all there are (0: as it is), or that memory must
  * be promised, for tests. Before the first region_take. */
 void region_set_limits(uint64_t address_space, bool strict);

@@ -11,7 +11,7 @@
 #define STACK_PAGES    2u    /* of them below the hot page */
 #define FREE_MAX       1024u /* slots that a worker keeps for itself, per region */
 #define SHARE          256u  /* slots that change hands between a worker and the others at a time */
-#define SHARED_MAX     65536u /* slots that all workers keep, per region */
+#define SHARED_PART    32u   /* all workers together keep free slots for at most 1/32 of memory */
 #define RANGES_MAX     64u
 #define SLOT_COMMIT    (16u << 10) /* what a slot is taken to commit */
 
@@ -19,7 +19,7 @@
 static struct {
     struct mutex lock;
     struct slot *free[REGION_COUNT];
-    uint32_t count[REGION_COUNT];
+    _Atomic uint32_t count[REGION_COUNT]; /* changes under the lock */
 } shared;
 
 struct slot_cache {
@@ -119,16 +119,46 @@ static void page_clear(struct slot *s, size_t page)
         s->present[page / 64] &= ~(1ull << (page % 64));
 }
 
-/* The whole slot back to the system; its header is gone afterwards. */
-static void slot_retire(struct slot *s)
-{
-    enum region r = s->region;
-    uint8_t *low = s->low;
-    uint64_t used = region_stride(r), window = SLOT_WINDOW * (uint64_t)VMEM_PAGE;
+#define RETIRE_BATCH 64u
 
-    region_uncommit(SLOT_COMMIT);
-    atomic_fetch_sub_explicit(&all.cut, 1, memory_order_relaxed);
-    region_give(r, low, false, used < window ? used : window);
+/* Whole slots back to the system, in one call for all; their headers are gone afterwards. */
+static void slots_retire(struct slot *const *slots, size_t count)
+{
+    struct vmem_range ranges[RETIRE_BATCH] = {0};
+    enum region regions[RETIRE_BATCH];
+    bool ok;
+
+    for (size_t n = 0; n < count; n++) {
+        uint64_t stride = region_stride(slots[n]->region);
+        uint64_t window = SLOT_WINDOW * (uint64_t)VMEM_PAGE;
+
+        regions[n] = slots[n]->region;
+        ranges[n] = (struct vmem_range){slots[n]->low, stride < window ? stride : window};
+    }
+    ok = vmem_discard(ranges, count);
+    for (size_t n = 0; n < count; n++) /* large ones are closed again under strict overcommit */
+        region_give(regions[n], ranges[n].at, ok && !region_is_strict(), ranges[n].size);
+    region_uncommit(count * SLOT_COMMIT);
+    atomic_fetch_sub_explicit(&all.cut, (int64_t)count, memory_order_relaxed);
+}
+
+/* Retires so many of the free slots of that region. */
+static void free_retire(struct slot_cache *c, enum region r, uint32_t count)
+{
+    struct slot *batch[RETIRE_BATCH];
+    size_t n = 0;
+
+    for (; count && c->free[r]; count--) {
+        batch[n++] = c->free[r];
+        c->free[r] = c->free[r]->next;
+        c->free_count[r]--;
+        if (n == RETIRE_BATCH) {
+            slots_retire(batch, n);
+            n = 0;
+        }
+    }
+    if (n)
+        slots_retire(batch, n);
 }
 
 /* Scans for present pages that we do not know of, and empties them. They hold no image: its pages
@@ -173,13 +203,15 @@ static void slot_scan(struct slot_cache *c, struct slot *s)
     }
 }
 
+/* Slots beyond what a worker keeps: to the others, then back to the system. */
 static void share(struct slot_cache *c, enum region r)
 {
-    struct slot *s;
+    uint64_t most = region_commit_limit() / SHARED_PART / SLOT_COMMIT;
 
     mutex_lock(&shared.lock);
-    for (uint32_t n = 0; n < SHARE && shared.count[r] < SHARED_MAX; n++) {
-        s = c->free[r];
+    for (uint32_t n = 0; n < SHARE && shared.count[r] < most; n++) {
+        struct slot *s = c->free[r];
+
         c->free[r] = s->next;
         c->free_count[r]--;
         s->next = shared.free[r];
@@ -187,12 +219,8 @@ static void share(struct slot_cache *c, enum region r)
         shared.count[r]++;
     }
     mutex_unlock(&shared.lock);
-    while (c->free_count[r] > FREE_MAX - SHARE) {
-        s = c->free[r];
-        c->free[r] = s->next;
-        c->free_count[r]--;
-        slot_retire(s);
-    }
+    if (c->free_count[r] > FREE_MAX - SHARE)
+        free_retire(c, r, c->free_count[r] - (FREE_MAX - SHARE));
 }
 
 static void slot_free(struct slot_cache *c, struct slot *s)
@@ -242,14 +270,8 @@ void slot_cache_free(struct slot_cache *c)
     if (!c)
         return;
     pending_verify(c);
-    for (enum region r = 0; r < REGION_COUNT; r++) {
-        while (c->free[r]) {
-            struct slot *s = c->free[r];
-
-            c->free[r] = s->next;
-            slot_retire(s);
-        }
-    }
+    for (enum region r = 0; r < REGION_COUNT; r++)
+        free_retire(c, r, UINT32_MAX);
     mutex_lock(&all.lock);
     for (struct slot_cache **at = &all.first; *at; at = &(*at)->next) {
         if (*at == c) {
@@ -331,7 +353,7 @@ static struct slot *slot_cut(const struct slot_layout *l, uint64_t memory_size)
 /* A slot from the shared ones; takes some more for the next times. */
 static struct slot *unshare(struct slot_cache *c, enum region r)
 {
-    if (!shared.free[r]) /* a hint, read without the lock */
+    if (!atomic_load_explicit(&shared.count[r], memory_order_relaxed))
         return NULL;
     mutex_lock(&shared.lock);
     for (uint32_t n = 0; n < SHARE / 4 && shared.free[r]; n++) {
