@@ -29,6 +29,7 @@ struct compilation {
     const char *first;  /* the first input, NULL: none */
     bool cplusplus;     /* an input is C++ */
     bool links;         /* false with -c, -S, -E and their like */
+    bool debug;         /* the user wants debugging information */
     bool has_level;     /* the user chose an optimisation level */
 };
 
@@ -68,6 +69,8 @@ static bool read_words(int count, char **words, struct compilation *c, struct er
         if (strcmp(w, "-c") == 0 || strcmp(w, "-S") == 0 || strcmp(w, "-E") == 0 ||
             strcmp(w, "-M") == 0 || strcmp(w, "-MM") == 0 || strcmp(w, "-fsyntax-only") == 0) {
             c->links = false;
+        } else if (strncmp(w, "-g", 2) == 0) {
+            c->debug = true;
         } else if (strncmp(w, "-O", 2) == 0) {
             c->has_level = true;
         } else if (strcmp(w, "-x") == 0 && i + 1 < count && strncmp(words[i + 1], "c++", 3) == 0) {
@@ -184,6 +187,8 @@ static int compile(const struct compilation *c, const struct toolchain *t, const
     if (c->links) {
         add(w, "-Wl,--stack-first");
         add(w, STACK_OPTION);
+        if (!c->debug)
+            add(w, "-Wl,--strip-debug"); /* the C library's; function names stay */
     } else {
         add(w, "-Wno-unused-command-line-argument");
     }
