@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Descriptors: 0, 1, 2 are the runtime's streams, 3 and on the preopened directories, then what was
+ * opened. */
+#include "host/wasi/internal.h"
+
+struct wasi_handle *wasi_handle_ref(struct wasi_handle *h)
+{
+    atomic_fetch_add_explicit(&h->references, 1, memory_order_relaxed);
+    return h;
+}
+
+void wasi_handle_unref(struct wasi_handle *h)
+{
+    /* acquire-release: whoever closes has seen all uses */
+    if (!h || atomic_fetch_sub_explicit(&h->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (h->stream) {
+        bool closes = h->stream->has_io; /* then io_close closes the descriptor too */
+
+        wasi_stream_close(h->stream);
+        if (!closes)
+            file_close(atomic_load(&h->fd));
+    } else {
+        file_close(atomic_load(&h->fd));
+    }
+    mem_free(h->root_path);
+    mem_free(h);
+}
+
+struct wasi_handle *wasi_handle_new(struct wasi_shared *sh, int fd, enum file_kind kind)
+{
+    struct wasi_handle *h = mem_try(struct wasi_handle);
+    bool waits =
+        fd >= 0 && kind != FILE_REGULAR && kind != FILE_DIRECTORY && kind != FILE_BLOCK_DEVICE;
+
+    if (h && waits) {
+        h->stream = mem_try(struct wasi_stream);
+        if (!h->stream) {
+            mem_free(h);
+            h = NULL;
+        }
+    }
+    if (!h) {
+        file_close(fd);
+        return NULL;
+    }
+    atomic_init(&h->references, 1);
+    atomic_init(&h->fd, fd);
+    h->kind = kind;
+    h->shared = sh;
+    if (waits)
+        wasi_stream_init(h->stream, sh->scheduler, true);
+    return h;
+}
+
+enum file_error wasi_handle_fd(struct wasi_handle *h, int *out)
+{
+    enum file_error e;
+    int fd = atomic_load(&h->fd), none = -1;
+
+    if (fd < 0) {
+        if (!h->root_path)
+            return FERR_BADF;
+        e = file_root_open(h->root_path, &fd);
+        if (e)
+            return e;
+        if (!atomic_compare_exchange_strong(&h->fd, &none, fd)) {
+            file_close(fd); /* a detached job was quicker */
+            fd = none;
+        }
+    }
+    *out = fd;
+    return FERR_OK;
+}
+
+void wasi_free(struct wasi *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->fds.count; i++)
+        wasi_handle_unref(w->fds.items[i].handle);
+    vec_deinit(&w->fds);
+    mem_free(w);
+}
+
+struct wasi *wasi_table(struct guest *g)
+{
+    const struct config *c = g->process->config;
+    struct wasi_shared *sh = guest_wasi_shared(g);
+    struct wasi *w;
+
+    if (g->wasi)
+        return g->wasi;
+    w = mem_try(struct wasi);
+    if (!w)
+        return NULL;
+    w->shared = sh;
+    if (!vec_reserve(&w->fds, 3 + c->dirs.count + 1))
+        goto failed;
+    for (int i = 0; i < 3; i++) {
+        struct wasi_fd f = sh->fds[i];
+
+        if (f.handle)
+            wasi_handle_ref(f.handle);
+        w->fds.items[w->fds.count++] = f;
+    }
+    for (size_t i = 0; i < c->dirs.count; i++) {
+        struct wasi_handle *h = wasi_handle_new(sh, -1, FILE_DIRECTORY);
+        size_t size = strlen(c->dirs.items[i].host_path) + 1;
+
+        if (!h)
+            goto failed;
+        h->root_path = mem_try_array(char, size);
+        if (!h->root_path) {
+            wasi_handle_unref(h);
+            goto failed;
+        }
+        memcpy(h->root_path, c->dirs.items[i].host_path, size);
+        w->fds.items[w->fds.count++] = (struct wasi_fd){.handle = h,
+                                                        .base = WASI_RIGHTS_ALL,
+                                                        .inheriting = WASI_RIGHTS_ALL,
+                                                        .is_preopened = true,
+                                                        .dir_index = (uint32_t)i};
+    }
+    g->wasi = w;
+    return w;
+failed:
+    wasi_free(w);
+    return NULL;
+}
+
+enum file_error wasi_fd_get(struct guest *g, uint32_t fd, uint64_t rights, enum file_error denied,
+                            struct wasi_fd **out)
+{
+    struct wasi_fd *f;
+
+    if (!g->wasi && fd <= 2) { /* no table just for printing */
+        f = &guest_wasi_shared(g)->fds[fd];
+    } else {
+        struct wasi *w = wasi_table(g);
+
+        if (!w)
+            return FERR_NOMEM;
+        if (fd >= w->fds.count)
+            return FERR_BADF;
+        f = &w->fds.items[fd];
+    }
+    if (!f->handle)
+        return FERR_BADF;
+    if ((f->base & rights) != rights)
+        return denied;
+    *out = f;
+    return FERR_OK;
+}
+
+enum file_error wasi_fd_add(struct guest *g, const struct wasi_fd *f, uint32_t *number)
+{
+    struct wasi *w = wasi_table(g);
+    size_t i;
+
+    if (!w)
+        return FERR_NOMEM;
+    for (i = 3; i < w->fds.count && w->fds.items[i].handle; i++)
+        ;
+    if (i >= WASI_FDS_MAX)
+        return FERR_MFILE;
+    if (i < w->fds.count)
+        w->fds.items[i] = *f;
+    else if (!vec_push(&w->fds, *f))
+        return FERR_NOMEM;
+    *number = (uint32_t)i;
+    return FERR_OK;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What all processes of a runtime share: the standard streams and the start of the clock. */
+#include "host/wasi/internal.h"
+
+struct wasi_shared *wasi_shared_new(struct scheduler *s)
+{
+    struct wasi_shared *sh = mem_new(struct wasi_shared);
+
+    sh->scheduler = s;
+    sh->start_ns = scheduler_now_ns(s);
+    for (int i = 0; i < 3; i++) {
+        struct file_stream *stream = &sh->streams[i];
+        struct wasi_handle *h = &sh->handles[i];
+
+        file_stream_open(i, stream);
+        wasi_stream_init(&sh->waitable[i], s, false);
+        atomic_init(&h->references, 1); /* never goes: this is the last to hold it */
+        atomic_init(&h->fd, stream->fd);
+        h->kind = stream->file_kind;
+        h->standard = stream;
+        h->shared = sh;
+        if (stream->kind == FILE_STREAM_POLLABLE)
+            h->stream = &sh->waitable[i];
+        if (stream->kind == FILE_STREAM_CLOSED)
+            continue; /* the number is free */
+        sh->fds[i].handle = h;
+        sh->fds[i].base = WASI_RIGHTS_ALL;
+        if (stream->terminal)
+            sh->fds[i].base &= ~(uint64_t)(WASI_FD_SEEK | WASI_FD_TELL);
+        sh->fds[i].inheriting = sh->fds[i].base;
+        sh->fds[i].flags = i == 0 ? 0 : WASI_APPEND;
+    }
+    return sh;
+}
+
+void wasi_shared_free(struct wasi_shared *sh)
+{
+    if (!sh)
+        return;
+    for (int i = 0; i < 3; i++) {
+        if (sh->waitable[i].has_io)
+            sh->streams[i].owned = false; /* closed by the stream */
+        wasi_stream_close(&sh->waitable[i]);
+        file_stream_close(&sh->streams[i]);
+    }
+    mem_free(sh);
+}
+
+void wasi_shared_on_output_error(struct wasi_shared *sh,
+                                 void (*failed)(void *arg, int fd, enum file_error e), void *arg)
+{
+    sh->output_failed = failed;
+    sh->output_failed_arg = arg;
+}
+
+enum file_error wasi_shared_output_error(const struct wasi_shared *sh, int *fd)
+{
+    /* acquire: pairs with the exchange in wasi_output_failed */
+    uint32_t v = atomic_load_explicit(&sh->output_error, memory_order_acquire);
+
+    *fd = (int)(v >> 16);
+    return (enum file_error)(v & 0xffff);
+}
+
+void wasi_output_failed(struct wasi_handle *h, enum file_error e)
+{
+    struct wasi_shared *sh = h->shared;
+    ptrdiff_t fd = h->standard ? h->standard - sh->streams : 0;
+    uint32_t none = 0;
+
+    if (fd != 1 && fd != 2)
+        return;
+    if (atomic_compare_exchange_strong_explicit(&sh->output_error, &none,
+                                                (uint32_t)fd << 16 | (uint32_t)e,
+                                                memory_order_acq_rel, memory_order_relaxed) &&
+        sh->output_failed)
+        sh->output_failed(sh->output_failed_arg, (int)fd, e);
+}
