@@ -16,24 +16,56 @@
 
 typedef uint8_t reg;
 
-#define NOREG      ((reg)255)
-#define REG_COUNT  32
-#define XMM(n)     ((reg)(16 + (n)))
-#define IS_XMM(r)  ((r) >= 16)
-#define BIT(r)     (UINT32_C(1) << (r))
+#define NOREG     ((reg)255)
+#define REG_COUNT 32
+#define XMM(n)    ((reg)(16 + (n)))
+#define IS_XMM(r) ((r) >= 16)
+#define BIT(r)    (UINT32_C(1) << (r))
 
 enum {
-    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15,
-    SCRATCH = R11,         /* free between two wasm instructions; never allocated */
-    FSCRATCH = 16 + 15,    /* the same for floats */
-    MEM_LENGTH = R13, MEM_BASE = R14, INSTANCE = R15,
+    RAX,
+    RCX,
+    RDX,
+    RBX,
+    RSP,
+    RBP,
+    RSI,
+    RDI,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+    SCRATCH = R11,      /* free between two wasm instructions; never allocated */
+    FSCRATCH = 16 + 15, /* the same for floats */
+    MEM_LENGTH = R13,
+    MEM_BASE = R14,
+    INSTANCE = R15,
 };
 
 /* Conditions, as the instruction set numbers them; a condition and its inverse differ in bit 0. */
 enum cond {
-    COND_O, COND_NO, COND_B, COND_AE, COND_E, COND_NE, COND_BE, COND_A,
-    COND_S, COND_NS, COND_P, COND_NP, COND_L, COND_GE, COND_LE, COND_G,
-    COND_FEQ, COND_FNE, /* floats: equal and ordered; its inverse. Two jumps or moves each */
+    COND_O,
+    COND_NO,
+    COND_B,
+    COND_AE,
+    COND_E,
+    COND_NE,
+    COND_BE,
+    COND_A,
+    COND_S,
+    COND_NS,
+    COND_P,
+    COND_NP,
+    COND_L,
+    COND_GE,
+    COND_LE,
+    COND_G,
+    COND_FEQ,
+    COND_FNE, /* floats: equal and ordered; its inverse. Two jumps or moves each */
 };
 
 static inline enum cond cond_invert(enum cond c)
@@ -94,7 +126,8 @@ void masm_xmm_to_gpr(struct masm *m, bool w, reg dst, reg src);
 void masm_load(struct masm *m, bool w, reg dst, struct mem from);
 void masm_store(struct masm *m, bool w, struct mem to, reg src);
 /* Narrow ones: size 1 or 2 (or 4 signed, to 64 bits). */
-void masm_load_narrow(struct masm *m, bool w, unsigned size, bool is_signed, reg dst, struct mem from);
+void masm_load_narrow(struct masm *m, bool w, unsigned size, bool is_signed, reg dst,
+                      struct mem from);
 void masm_store_narrow(struct masm *m, unsigned size, struct mem to, reg src);
 void masm_store_imm(struct masm *m, unsigned size, struct mem to, int32_t value);
 void masm_lea(struct masm *m, bool w, reg dst, struct mem from);
@@ -129,14 +162,22 @@ void masm_setcc(struct masm *m, enum cond c, reg dst); /* 0 or 1, whole register
 void masm_cmov(struct masm *m, enum cond c, bool w, reg dst, reg src); /* not FEQ/FNE */
 
 /* Floats: `w` 0 is f32, 1 is f64. */
-enum fop { FOP_SQRT = 0x51, FOP_ADD = 0x58, FOP_MUL = 0x59, FOP_SUB = 0x5c, FOP_MIN = 0x5d,
-           FOP_DIV = 0x5e, FOP_MAX = 0x5f };
+enum fop {
+    FOP_SQRT = 0x51,
+    FOP_ADD = 0x58,
+    FOP_MUL = 0x59,
+    FOP_SUB = 0x5c,
+    FOP_MIN = 0x5d,
+    FOP_DIV = 0x5e,
+    FOP_MAX = 0x5f
+};
 enum flogic { FLOGIC_AND = 0x54, FLOGIC_ANDN = 0x55, FLOGIC_OR = 0x56, FLOGIC_XOR = 0x57 };
 void masm_float(struct masm *m, enum fop op, bool w, reg dst, reg src);
 void masm_float_mem(struct masm *m, enum fop op, bool w, reg dst, struct mem src);
 void masm_float_logic(struct masm *m, enum flogic op, reg dst, reg src);
 void masm_float_compare(struct masm *m, bool w, reg a, reg b); /* ucomis: flags B, E, P */
-void masm_round(struct masm *m, bool w, unsigned mode, reg dst, reg src); /* 0 near 1 down 2 up 3 cut */
+void masm_round(struct masm *m, bool w, unsigned mode, reg dst,
+                reg src); /* 0 near 1 down 2 up 3 cut */
 void masm_float_resize(struct masm *m, bool to_f64, reg dst, reg src);
 void masm_int_to_float(struct masm *m, bool w_float, bool w_int, reg dst, reg src);
 void masm_float_to_int(struct masm *m, bool w_float, bool w_int, reg dst, reg src); /* truncates */
@@ -162,8 +203,9 @@ void masm_jmp_mem(struct masm *m, struct mem to);
 uint32_t masm_jmp_literal(struct masm *m);
 uint32_t masm_call(struct masm *m);
 void masm_call_mem(struct masm *m, struct mem to);
-void masm_ret(struct masm *m, uint32_t pop_bytes); /* < 65536 */
-void masm_align(struct masm *m, unsigned alignment); /* with no-ops */
+void masm_ret(struct masm *m, uint32_t pop_bytes);       /* < 65536 */
+void masm_fill_words(struct masm *m);                    /* rcx words of rax from rdi upwards */
+void masm_align(struct masm *m, unsigned alignment);     /* with no-ops */
 void masm_fill_trap(struct masm *m, unsigned alignment); /* with breakpoints */
 void masm_u32(struct masm *m, uint32_t value);
 void masm_u64(struct masm *m, uint64_t value);

@@ -95,7 +95,8 @@ static void modrm_mem(struct masm *m, unsigned r, struct mem a)
         masm_u32(m, (uint32_t)a.disp);
 }
 
-static void rm(struct masm *m, unsigned prefix, bool w, uint32_t opc, reg r, struct mem a, bool byte)
+static void rm(struct masm *m, unsigned prefix, bool w, uint32_t opc, reg r, struct mem a,
+               bool byte)
 {
     unsigned rex = (w ? 8u : 0u) | (r & 8u) >> 1 | (a.base & 8u) >> 3;
 
@@ -193,7 +194,8 @@ void masm_store(struct masm *m, bool w, struct mem to, reg src)
         rm(m, 0, w, 0x89, src, to, false);
 }
 
-void masm_load_narrow(struct masm *m, bool w, unsigned size, bool is_signed, reg dst, struct mem from)
+void masm_load_narrow(struct masm *m, bool w, unsigned size, bool is_signed, reg dst,
+                      struct mem from)
 {
     if (size == 4) {
         if (is_signed)
@@ -564,6 +566,13 @@ void masm_ret(struct masm *m, uint32_t pop_bytes)
     u8(m, 0xc2);
     u8(m, pop_bytes & 0xff);
     u8(m, pop_bytes >> 8);
+}
+
+void masm_fill_words(struct masm *m)
+{
+    u8(m, 0xf3);
+    u8(m, 0x48);
+    u8(m, 0xab);
 }
 
 void masm_align(struct masm *m, unsigned alignment)
