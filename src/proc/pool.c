@@ -17,16 +17,15 @@ bool pool_init(struct pool *p, size_t node_size, uint32_t count_max, uint32_t re
 
     ASSERT(node_size >= sizeof(struct pool_free) && node_size % 8 == 0 && count_max > POOL_BATCH);
     /* Whoever limits our address space leaves room for fewer nodes, not for none. */
-    for (; size >= OPEN_PIECE; size /= 2) {
+    do {
         size = (size + OPEN_PIECE - 1) & ~(OPEN_PIECE - 1);
         base = vmem_map(size, VMEM_PAGE);
-        if (base)
-            break;
-        base = vmem_reserve(size, VMEM_PAGE);
-        opens = base != NULL;
-        if (base)
-            break;
-    }
+        if (!base) {
+            base = vmem_reserve(size, VMEM_PAGE);
+            opens = base != NULL;
+        }
+        size = base ? size : size / 2;
+    } while (!base && size >= OPEN_PIECE);
     if (!base)
         return fail(err, ERR_NO_MEMORY, "no address space for %u nodes of %zu bytes", count_max,
                     node_size);

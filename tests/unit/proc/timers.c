@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Timed receives (4.4) and messages after a delay (5.5; 11 B1, E1 to E3), on the virtual clock. */
+#include "world.h"
+
+static uint64_t now(struct process *p)
+{
+    return actors_now_ns(p->environment->actors);
+}
+
+/* 4.4: a receive ends at its deadline, not before; messages of other tags do not end it. */
+static enum task_result waits_for_tag(struct process *p, struct actor *self)
+{
+    const int64_t wanted[] = {5};
+    struct message *m;
+    enum got got;
+
+    if (self->step == 0) {
+        self->step = 1;
+        self->count = now(p);
+    }
+    got = actor_receive(p, wanted, 1, 50 * MS, &m);
+    if (got == GOT_NOTHING)
+        return TASK_PARK;
+    EXPECT(got == GOT_TIMEOUT);
+    EXPECT(now(p) - self->count >= 50 * MS && now(p) - self->count < 52 * MS);
+    EXPECT(p->mailbox.count == 10);
+    note(self->world, 1);
+    return TASK_DONE;
+}
+
+static enum task_result sends_others(struct process *p, struct actor *self)
+{
+    if (self->step++ == 10)
+        return TASK_DONE;
+    actor_send(p, self->other, 6, "x", 1);
+    return TASK_YIELD;
+}
+
+TEST(receive_by_tag_ends_at_its_deadline)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 1));
+    world_spawn(&w, waits_for_tag, 0, 0);
+    world_spawn(&w, sends_others, PROCESS_MAIN, 0);
+    CHECK(world_run(&w));
+    CHECK_NOTED(&w, 1);
+    CHECK(world_close(&w));
+}
+
+/* 4.4: messages that no receive waits for do not wake the receiver (hardly ever). */
+static enum task_result counts_its_runs(struct process *p, struct actor *self)
+{
+    const int64_t wanted[] = {5};
+    struct message *m;
+
+    self->count++;
+    if (actor_receive(p, wanted, 1, 1000 * MS, &m) == GOT_NOTHING)
+        return TASK_PARK;
+    EXPECT(self->count < 50);
+    message_free(p->environment->actors, m);
+    note(self->world, 1);
+    return TASK_DONE;
+}
+
+static enum task_result sends_many(struct process *p, struct actor *self)
+{
+    if (self->step++ == 10000) {
+        actor_send(p, self->other, 5, NULL, 0);
+        return TASK_DONE;
+    }
+    actor_send(p, self->other, 6, "x", 1);
+    return TASK_YIELD;
+}
+
+TEST(messages_of_other_tags_do_not_wake)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 1));
+    world_spawn(&w, counts_its_runs, 0, 0);
+    world_spawn(&w, sends_many, PROCESS_MAIN, 0);
+    CHECK(world_run(&w));
+    CHECK_NOTED(&w, 1);
+    CHECK(world_close(&w));
+}
+
+/* 5.5: delivered after the delay, in the order of expiry; survives its creator (E2); nobody at the
+ * time of the call: never (E3). */
+static enum task_result sets_timers(struct process *p, struct actor *self)
+{
+    static const int64_t delays[] = {30, 10, 20, 0};
+    struct actors *a = p->environment->actors;
+    uint64_t id;
+
+    for (int64_t i = 0; i < 4; i++) {
+        EXPECT(send_timer_start(p, self->other, message_new(a, delays[i] + 1, 0),
+                                (uint64_t)delays[i] * MS, &id, NULL));
+        EXPECT(id == (uint64_t)i);
+    }
+    EXPECT(send_timer_start(p, 77777, message_new(a, 99, 0), MS, &id, NULL));
+    return TASK_DONE;
+}
+
+static enum task_result notes_tags(struct process *p, struct actor *self)
+{
+    struct message *m;
+
+    while (actor_receive(p, NULL, 0, 100 * MS, &m) == GOT_MESSAGE) {
+        note(self->world, m->tag);
+        message_free(p->environment->actors, m);
+    }
+    return p->wait.kind == WAIT_NONE ? TASK_DONE : TASK_PARK;
+}
+
+TEST(timers_deliver_after_their_creator_has_ended)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 1));
+    world_spawn(&w, notes_tags, 0, 0);
+    world_spawn(&w, sets_timers, PROCESS_MAIN, 0);
+    CHECK(world_run(&w));
+    CHECK_NOTED(&w, 1, 11, 21, 31);
+    CHECK(environment_timer_count(w.environment) == 0);
+    CHECK(world_close(&w));
+}
+
+/* E1: cancelling is true only if it prevented the delivery. */
+static enum task_result cancels(struct process *p, struct actor *self)
+{
+    struct actors *a = p->environment->actors;
+    uint64_t id;
+
+    if (self->step == 0) {
+        EXPECT(send_timer_start(p, self->other, message_new(a, 1, 0), 10 * MS, &id, NULL));
+        EXPECT(send_timer_start(p, self->other, message_new(a, 2, 0), 30 * MS, &id, NULL));
+        self->step = 1;
+    }
+    if (!actor_slept(p, 20 * MS))
+        return TASK_PARK;
+    EXPECT(!send_timer_cancel(p, 0)); /* has fired */
+    EXPECT(send_timer_cancel(p, 1));
+    EXPECT(!send_timer_cancel(p, 1) && !send_timer_cancel(p, 2));
+    return TASK_DONE;
+}
+
+TEST(cancel_tells_the_truth)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 1));
+    world_spawn(&w, notes_tags, 0, 0);
+    world_spawn(&w, cancels, PROCESS_MAIN, 0);
+    CHECK(world_run(&w));
+    CHECK_NOTED(&w, 1);
+    CHECK(world_close(&w));
+}
+
+/* A limit of timers that wait; those that have fired do not count. */
+static enum task_result many_timers(struct process *p, struct actor *self)
+{
+    struct actors *a = p->environment->actors;
+    struct message *m;
+    struct error err = {0};
+    uint64_t id;
+
+    if (p->wait.kind == WAIT_NONE) {
+        for (int i = 0; i < 100; i++)
+            EXPECT(send_timer_start(p, process_id(p), message_new(a, 1, 0), MS, &id, NULL));
+        m = message_new(a, 1, 0);
+        EXPECT(!send_timer_start(p, process_id(p), m, MS, &id, &err) && err.code == ERR_LIMIT);
+        message_free(a, m);
+    }
+    if (!actor_slept(p, 5 * MS))
+        return TASK_PARK;
+    return ++self->step == 5 ? TASK_DONE : TASK_YIELD;
+}
+
+TEST(timers_of_a_process_are_limited)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 1));
+    w.config->timer_count_max = 100;
+    world_spawn(&w, many_timers, 0, 0);
+    CHECK(world_run(&w));
+    CHECK(w.exit.reason == EXIT_NORMAL);
+    CHECK(world_close(&w));
+}
+
+/* Timers that wait when the environment is freed are dropped with their messages. */
+static enum task_result long_timers(struct process *p, struct actor *self)
+{
+    uint64_t id;
+
+    (void)self;
+    for (uint64_t i = 0; i < 100; i++)
+        EXPECT(send_timer_start(p, process_id(p), message_new(p->environment->actors, 1, 0),
+                                i * 1000 * MS, &id, NULL));
+    return TASK_DONE;
+}
+
+TEST(pending_timers_are_dropped_with_the_environment)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 1));
+    w.stop_at_exit = true;
+    world_spawn(&w, long_timers, 0, 0);
+    CHECK(world_run(&w));
+    CHECK(environment_timer_count(w.environment) > 90);
+    CHECK(world_close(&w));
+}
