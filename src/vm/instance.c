@@ -3,6 +3,7 @@
 #include "vm/code.h"
 #include "vm/internal.h"
 #include "vm/memory.h"
+#include "vm/preempt.h"
 #include "vm/program_internal.h"
 #include "vm/stack.h"
 #include "vm/table.h"
@@ -105,6 +106,7 @@ void instance_free(struct instance *i, struct vm_worker *w)
     struct fiber *f = (struct fiber *)(void *)(slot_hot(s) + p->layout.fiber);
     uint64_t size = p->has_memory ? i->memory_length : 0;
 
+    preempt_forget(w, f);
     stack_release(f);
     if (s->moved) {
         memory_release(i);

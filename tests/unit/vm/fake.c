@@ -215,6 +215,11 @@ static bool resolve(void *context, struct slice module, struct slice name,
 
 struct program *fake_program(const struct fake_options *options)
 {
+    return fake_program_torture(options, 0);
+}
+
+struct program *fake_program_torture(const struct fake_options *options, size_t n)
+{
     static struct import import = {.kind = EXTERN_FUNC};
     struct module *m = mem_new(struct module);
     struct data_segment *data = mem_new(struct data_segment);
@@ -250,13 +255,16 @@ struct program *fake_program(const struct fake_options *options)
         data->offset.bits = options->data_at;
         data->bytes = slice_make(options->data, options->data_size);
     }
+    mem_fail_after(n);
     if (!program_new(m, code, &o, &p, NULL, &err)) {
-        test_failed(__FILE__, __LINE__, err.text);
+        if (n == 0)
+            test_failed(__FILE__, __LINE__, err.text);
         code_free(code);
         mem_free(memory);
         mem_free(data);
         mem_free(m);
     }
+    mem_fail_after(0);
     return p;
 }
 

@@ -34,6 +34,9 @@ struct fake_options {
 
 /* A published program of the module; it owns code and module. NULL: failed. */
 struct program *fake_program(const struct fake_options *options);
+
+/* The same, with the nth allocation of program_new that may fail failing: then NULL. */
+struct program *fake_program_torture(const struct fake_options *options, size_t n);
 void fake_program_free(struct program *p);
 
 #endif
