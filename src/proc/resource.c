@@ -97,6 +97,17 @@ static void close_holes(struct table *t)
     t->count = kept;
 }
 
+bool resource_replace(struct process *p, enum resource_kind kind, uint64_t id, struct resource *r)
+{
+    struct entry *e = find(table_of(p, kind), id);
+
+    if (!e)
+        return false;
+    resource_unref(e->object);
+    e->object = r;
+    return true;
+}
+
 struct resource *resource_take(struct process *p, enum resource_kind kind, uint64_t id)
 {
     struct table *t = table_of(p, kind);
