@@ -357,7 +357,11 @@ TEST(preemption_keeps_flags_registers_and_vectors)
     sigaction(SIGURG, &before, NULL);
     sigaltstack(&old_stack, NULL);
     free(stack.ss_sp);
+#ifndef __SANITIZE_THREAD__ /* defers signals and ignores the edited context */
+#if !defined(__has_feature) || !__has_feature(thread_sanitizer)
     CHECK(preempt_hits > 10);
+#endif
+#endif
     for (int n = 0; n < FIBERS; n++)
         instance_free(guests[n], &b.w);
     bench_close(&b);
