@@ -18,6 +18,9 @@
 
 #define STACK_OPTION "-Wl,-z,stack-size=63488" /* 62 KiB: 15 pages and a half */
 
+/* The first version of the linker that can treat objects as an archive. */
+#define START_LIB_VERSION 18
+
 struct words {
     const char **at; /* `count` of them, then NULL */
     size_t count;
@@ -197,7 +200,12 @@ static int compile(const struct compilation *c, const struct toolchain *t, const
     if (c->links) {
         add(w, "-x");
         add(w, "none"); /* whatever language the user's words left selected */
+        /* As an archive: a program that does not use the library imports nothing for it. */
+        if (t->version >= START_LIB_VERSION)
+            add(w, "-Wl,--start-lib");
         add(w, object);
+        if (t->version >= START_LIB_VERSION)
+            add(w, "-Wl,--end-lib");
     }
     if (output) {
         add(w, "-o");

@@ -93,6 +93,7 @@ static bool complete(struct toolchain *t, bool for_cplusplus, struct error *err)
     if (!version_line(t->clang, line, sizeof line))
         return fail(err, ERR_NOT_FOUND, "%s does not run", t->clang);
     version = version_number(line);
+    t->version = version;
     if (version < CLANG_OLDEST)
         return fail(err, ERR_NOT_FOUND, "%s is too old or no clang (%d or newer): install clang-19",
                     t->clang, CLANG_OLDEST);
