@@ -123,6 +123,9 @@ void core_tick(void *data, void *ucontext);
 
 /* Fires what is due. Own thread. */
 void core_run_timers(struct core *c, uint64_t now_ns);
+/* No timer fires before this; DEADLINE_NEVER: none will. Puts in order those that were moved or
+ * cleared while they were armed and come first, so that nobody wakes up for them. Own thread. */
+uint64_t core_next_deadline(struct core *c);
 /* Looks at the poller, waiting at most `timeout_ns`, and wakes who waits. Own thread. */
 void core_poll(struct core *c, uint64_t timeout_ns);
 void core_release_closed(struct core *c);

@@ -63,6 +63,39 @@ bool timer_cancel(struct scheduler *s, struct timer *t)
     return disarm(s, t) && deadline != DEADLINE_NEVER;
 }
 
+/* Arms a timer that has been taken out for `deadline`, or (DEADLINE_NEVER) leaves it to its owner.
+ */
+static void rearm(struct core *c, struct timer *t, uint64_t deadline) REQUIRES(c->wheel_lock)
+{
+    if (deadline != DEADLINE_NEVER) {
+        t->armed_ns = deadline;
+        wheel_add(&c->wheel, t);
+        return;
+    }
+    t->armed_ns = DEADLINE_NEVER;
+    /* release: pairs with the acquire of the owner, who may arm it again at once */
+    atomic_store_explicit(&t->wheel, TIMER_NO_WHEEL, memory_order_release);
+}
+
+uint64_t core_next_deadline(struct core *c)
+{
+    struct timer *t;
+    uint64_t next;
+
+    spinlock_lock(&c->wheel_lock);
+    while ((t = wheel_first(&c->wheel))) {
+        uint64_t deadline = atomic_load_explicit(&t->deadline_ns, memory_order_relaxed);
+
+        if (deadline <= t->armed_ns)
+            break;
+        wheel_remove(&c->wheel, t);
+        rearm(c, t, deadline);
+    }
+    next = wheel_next_ns(&c->wheel);
+    spinlock_unlock(&c->wheel_lock);
+    return next;
+}
+
 void core_run_timers(struct core *c, uint64_t now_ns)
 {
     struct timer *t;
@@ -73,16 +106,11 @@ void core_run_timers(struct core *c, uint64_t now_ns)
         uint64_t deadline = atomic_load_explicit(&t->deadline_ns, memory_order_relaxed);
         void (*fire)(struct timer *, struct worker *) = t->fire;
 
-        if (deadline > now_ns && deadline != DEADLINE_NEVER) { /* it was moved while armed */
-            t->armed_ns = deadline;
-            wheel_add(&c->wheel, t);
+        if (deadline > now_ns) { /* it was moved or cleared while armed */
+            rearm(c, t, deadline);
             continue;
         }
-        t->armed_ns = DEADLINE_NEVER;
-        /* release: pairs with the acquire of the owner, who may arm it again at once */
-        atomic_store_explicit(&t->wheel, TIMER_NO_WHEEL, memory_order_release);
-        if (deadline == DEADLINE_NEVER)
-            continue;
+        rearm(c, t, DEADLINE_NEVER);
         spinlock_unlock(&c->wheel_lock);
         c->stats.timers_fired++;
         fire(t, &c->pub);

@@ -75,6 +75,18 @@ uint64_t wheel_next_ns(struct wheel *w)
     return find_next(w, &level, &slot, &tick) ? tick << WHEEL_TICK_SHIFT : UINT64_MAX;
 }
 
+struct timer *wheel_first(struct wheel *w)
+{
+    unsigned level, slot;
+    uint64_t tick;
+
+    if (!list_empty(&w->expired))
+        return CONTAINER_OF(w->expired.next, struct timer, link);
+    if (!find_next(w, &level, &slot, &tick))
+        return NULL;
+    return CONTAINER_OF(w->slots[level][slot].next, struct timer, link);
+}
+
 void wheel_advance(struct wheel *w, uint64_t now_ns)
 {
     uint64_t now = now_ns >> WHEEL_TICK_SHIFT, tick;

@@ -37,6 +37,9 @@ void wheel_remove(struct wheel *w, struct timer *t);
 /* No timer expires before this; UINT64_MAX: there is none. May be earlier than the first one. */
 uint64_t wheel_next_ns(struct wheel *w);
 
+/* One of the timers that expire first (of those in the first slot in use), or NULL. */
+struct timer *wheel_first(struct wheel *w);
+
 /* Moves time on to `now_ns`; what expires is then given by wheel_pop, NULL at the end. */
 void wheel_advance(struct wheel *w, uint64_t now_ns);
 struct timer *wheel_pop(struct wheel *w);

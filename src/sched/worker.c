@@ -398,16 +398,6 @@ static void renounce(struct core *c)
     mutex_unlock(&s->lock);
 }
 
-static uint64_t next_deadline(struct core *c)
-{
-    uint64_t next;
-
-    spinlock_lock(&c->wheel_lock);
-    next = wheel_next_ns(&c->wheel);
-    spinlock_unlock(&c->wheel_lock);
-    return next;
-}
-
 /* Sleeps until something may have come: announced before, all queues looked at since. */
 static void sleep_until_event(struct core *c, bool has_surplus)
 {
@@ -416,7 +406,7 @@ static void sleep_until_event(struct core *c, bool has_surplus)
 
     if (s->options.hooks.before_sleep)
         s->options.hooks.before_sleep(&c->pub);
-    next = next_deadline(c);
+    next = core_next_deadline(c);
     if (next != DEADLINE_NEVER) {
         now = scheduler_now_ns(s);
         timeout = next > now ? next - now : 0;
@@ -446,7 +436,7 @@ static void idle_seeded(struct core *c)
         sleep_until_event(c, false);
         return;
     }
-    next = next_deadline(c);
+    next = core_next_deadline(c);
     if (next != DEADLINE_NEVER) {
         if (next > scheduler_now_ns(s))
             atomic_store_explicit(&s->virtual_ns, next, memory_order_relaxed);

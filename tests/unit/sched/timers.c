@@ -207,6 +207,35 @@ TEST(a_later_deadline_is_only_stored_and_an_earlier_one_armed)
     }
 }
 
+static enum task_result forgetful_run(struct task *t, struct worker *w)
+{
+    struct mover *m = (struct mover *)t;
+
+    timer_set(w->scheduler, w, &m->timer, 3600 * NS_PER_SEC);
+    timer_clear(&m->timer);
+    return TASK_PARK;
+}
+
+static const struct task_class forgetful_class = {forgetful_run, mover_done, NULL};
+
+TEST(time_does_not_jump_to_a_deadline_that_was_cleared)
+{
+    struct scheduler *s = make_seeded(1);
+    struct sleeper a = {.scheduler = s, .delays = {NS_PER_SEC}};
+    struct mover m = {0};
+
+    task_init(&a.task, &sleeper_class);
+    timer_init(&a.timer, sleeper_fire);
+    task_init(&m.task, &forgetful_class);
+    timer_init(&m.timer, mover_fire);
+    task_start(s, NULL, &a.task);
+    task_start(s, NULL, &m.task);
+    CHECK(scheduler_run(s, NULL));
+    CHECK(a.step == 1 && m.fired == 0);
+    CHECK(scheduler_now_ns(s) >= NS_PER_SEC && scheduler_now_ns(s) < 2 * NS_PER_SEC);
+    scheduler_free(s);
+}
+
 TEST(real_sleeps_on_several_workers_end_after_their_deadline)
 {
     enum { COUNT = 200 };
