@@ -18,9 +18,10 @@ bool actors_init(struct actors *a, const struct actors_options *options, struct 
     *a = (struct actors){0};
     a->scheduler = options->scheduler;
     a->worker_count = scheduler_worker_count(options->scheduler);
-    if (!pool_init(&a->messages, sizeof(struct message), count, count / 16, a->worker_count, err))
+    if (!pool_init(&a->messages, sizeof(struct message), 0, count, count / 16, a->worker_count,
+                   err))
         return false;
-    if (!pool_init(&a->bonds, sizeof(struct bond), count, count / 16, a->worker_count, err)) {
+    if (!pool_init(&a->bonds, sizeof(struct bond), 0, count, count / 16, a->worker_count, err)) {
         pool_deinit(&a->messages);
         return false;
     }

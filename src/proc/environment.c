@@ -28,7 +28,9 @@ static struct spare_blocks *take_blocks(struct actors *a, uint32_t count_max, st
         return blocks;
     blocks = mem_new(struct spare_blocks);
     blocks->count_max = count_max;
-    if (!pool_init(&blocks->pool, sizeof(struct process), count_max + 1, 0, a->worker_count, err)) {
+    /* A free block is still a task, at which a late wake or a hint may look. */
+    if (!pool_init(&blocks->pool, sizeof(struct process), offsetof(struct process, mailbox),
+                   count_max + 1, 0, a->worker_count, err)) {
         mem_free(blocks);
         return NULL;
     }

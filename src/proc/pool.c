@@ -8,14 +8,15 @@
 #define OPEN_PIECE                                                                                 \
     ((size_t)1 << 20) /* bytes that are opened at a time where the system is strict */
 
-bool pool_init(struct pool *p, size_t node_size, uint32_t count_max, uint32_t reserve,
-               uint32_t worker_count, struct error *err)
+bool pool_init(struct pool *p, size_t node_size, size_t link_offset, uint32_t count_max,
+               uint32_t reserve, uint32_t worker_count, struct error *err)
 {
     size_t size = (size_t)count_max * node_size;
     bool opens = false;
     void *base = NULL;
 
-    ASSERT(node_size >= sizeof(struct pool_free) && node_size % 8 == 0 && count_max > POOL_BATCH);
+    ASSERT(node_size >= link_offset + sizeof(struct pool_free) && node_size % 8 == 0 &&
+           count_max > POOL_BATCH);
     /* Whoever limits our address space leaves room for fewer nodes, not for none. */
     do {
         size = (size + OPEN_PIECE - 1) & ~(OPEN_PIECE - 1);
@@ -32,6 +33,7 @@ bool pool_init(struct pool *p, size_t node_size, uint32_t count_max, uint32_t re
     *p = (struct pool){0};
     p->base = base;
     p->node_size = node_size;
+    p->link_offset = link_offset;
     p->reserved = size;
     p->worker_count = worker_count;
     p->opens = opens;
@@ -57,6 +59,11 @@ void pool_deinit(struct pool *p)
         vmem_unmap(p->base, p->reserved);
     free(p->caches);
     *p = (struct pool){0};
+}
+
+static struct pool_free *link_of(const struct pool *p, void *node)
+{
+    return (struct pool_free *)(void *)((uint8_t *)node + p->link_offset);
 }
 
 /* Makes the nodes below `number` usable. */
@@ -88,7 +95,7 @@ static struct pool_free *carve(struct pool *p, uint32_t end, uint32_t *count)
     if (n == 0 || !open_up_to(p, fresh + n))
         return NULL;
     for (uint32_t i = n; i-- > 0;) {
-        struct pool_free *node = pool_at(p, fresh + i);
+        struct pool_free *node = link_of(p, pool_at(p, fresh + i));
 
         node->next = first;
         first = node;
@@ -140,7 +147,7 @@ static void *take(struct pool *p, struct pool_cache *c, uint32_t end)
     c->first = node->next;
     c->count--;
     bump(&c->taken);
-    return node;
+    return (uint8_t *)node - p->link_offset;
 }
 
 static void give(struct pool *p, struct pool_cache *c, struct pool_free *node)
@@ -186,11 +193,11 @@ void *pool_take_reserved(struct pool *p, uint32_t worker)
 void pool_give(struct pool *p, uint32_t worker, void *node)
 {
     if (LIKELY(worker < p->worker_count)) {
-        give(p, &p->caches[worker], node);
+        give(p, &p->caches[worker], link_of(p, node));
         return;
     }
     spinlock_lock(&p->outside);
-    give(p, &p->caches[p->worker_count], node);
+    give(p, &p->caches[p->worker_count], link_of(p, node));
     spinlock_unlock(&p->outside);
 }
 

@@ -33,7 +33,8 @@ struct pool_cache {
 struct pool {
     uint8_t *base; /* node 1 is at base + node_size */
     size_t node_size;
-    size_t reserved;           /* bytes of the stretch */
+    size_t link_offset; /* of the struct pool_free in a free node; the rest is left as it was */
+    size_t reserved;    /* bytes of the stretch */
     struct pool_cache *caches; /* one per worker, and one under `lock` for all other threads */
     uint32_t worker_count;
     struct spinlock outside; /* guards the cache of the other threads */
@@ -47,9 +48,10 @@ struct pool {
 };
 
 /* Reserves room for about `count_max` nodes (fewer if the system does not give so much address
- * space). `node_size` is a multiple of 8, at least 16. Fails with ERR_NO_MEMORY. */
-bool pool_init(struct pool *p, size_t node_size, uint32_t count_max, uint32_t reserve,
-               uint32_t worker_count, struct error *err) MUST_USE;
+ * space). `node_size` is a multiple of 8, and has room for a struct pool_free at `link_offset`.
+ * Fails with ERR_NO_MEMORY. */
+bool pool_init(struct pool *p, size_t node_size, size_t link_offset, uint32_t count_max,
+               uint32_t reserve, uint32_t worker_count, struct error *err) MUST_USE;
 void pool_deinit(struct pool *p);
 
 /* A node with undefined contents; NULL: all are in use, or there is no memory. `worker` is the

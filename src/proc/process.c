@@ -5,6 +5,7 @@
 #include "sched/scheduler.h"
 #include "sched/timer.h"
 #include <inttypes.h>
+#include <stddef.h>
 
 /* How often a process that finds new signals when it wants to park is run again before others are.
  */
@@ -319,13 +320,15 @@ static void done(struct task *t, struct worker *w)
     give_back(of_task(t), w->index);
 }
 
+/* The task may have been taken by another worker meanwhile, run, ended, and be another process. */
 static void prefetch(struct task *t)
 {
     struct process *p = of_task(t);
+    const struct process_class *class_ = __atomic_load_n(&p->class_, __ATOMIC_RELAXED);
 
     __builtin_prefetch(&p->wait);
-    if (p->class_->prefetch)
-        p->class_->prefetch(p);
+    if (class_ && class_->prefetch)
+        class_->prefetch(__atomic_load_n(&p->body, __ATOMIC_RELAXED));
 }
 
 static const struct task_class process_task = {run, done, prefetch};
@@ -361,9 +364,9 @@ struct process *process_prepare(struct environment *e, const struct spawn_option
     p->is_dying = false;
     p->die_when_link_dies = true;
     p->has_timer = false;
-    p->class_ = options->class_;
+    __atomic_store_n(&p->class_, options->class_, __ATOMIC_RELAXED);
     p->environment = e;
-    p->body = options->body;
+    __atomic_store_n(&p->body, options->body, __ATOMIC_RELAXED);
     p->config = config_ref(options->config);
     wait_end(p);
     p->mailbox = (struct mailbox){0};

@@ -47,7 +47,9 @@ struct process_class {
      * told yet; bonds, mailbox and resources are still there. On the worker that ran it, or, when
      * an environment is freed, on that thread with `w` NULL. */
     void (*release)(struct process *p, struct worker *w);
-    void (*prefetch)(struct process *p); /* hint: runs soon; may be NULL */
+    /* A hint: a process with this body runs soon, or did so once: `body` may be gone. May be NULL.
+     */
+    void (*prefetch)(const void *body);
 };
 
 /* The bytes of a control block: 24 task, 48 timer, 40 wait, 48 mailbox, 32 links, 64 the process.

@@ -72,10 +72,10 @@ struct resource *resource_get(const struct process *p, enum resource_kind kind, 
 /* Takes it out of the table: the reference is the caller's; NULL: no such id. */
 struct resource *resource_take(struct process *p, enum resource_kind kind, uint64_t id) MUST_USE;
 
-/* Puts `r` in the place of the object with that id, taking over one reference to it and dropping the
- * table's to the old one. False: no such id; nothing is taken then. */
-bool resource_replace(struct process *p, enum resource_kind kind, uint64_t id,
-                      struct resource *r) MUST_USE;
+/* Puts `r` in the place of the object with that id, taking over one reference to it and dropping
+ * the table's to the old one. False: no such id; nothing is taken then. */
+bool resource_replace(struct process *p, enum resource_kind kind, uint64_t id, struct resource *r)
+    MUST_USE;
 
 /* Objects in the table of a kind, and in all tables. */
 uint64_t resource_count(const struct process *p, enum resource_kind kind);

@@ -149,7 +149,7 @@ TEST(pool_gives_every_node_once)
     void *nodes[5000];
     size_t count = 0, reserved;
 
-    CHECK(pool_init(&pool, 64, 4001, 400, 2, &err));
+    CHECK(pool_init(&pool, 64, 0, 4001, 400, 2, &err));
     while ((nodes[count] = pool_take(&pool, (uint32_t)(count % 3 == 2 ? POOL_OUTSIDE : count % 3))))
         *(size_t *)nodes[count] = count, count++;
     CHECK(count >= 3600 - 2 * POOL_BATCH && count <= 3600);

@@ -40,7 +40,7 @@ static void act(struct process *p, struct storm *s, struct prng *random)
         id = actor_spawn(p, stormy, 0, 0, prng_below(random, 2), (int64_t)prng_below(random, 3));
         if (id) {
             atomic_store(&s->ids[prng_below(random, IDS)], id);
-            actor_send(p, id, 1, s, 8);
+            actor_send(p, id, 1, &id, sizeof(id));
         }
         break;
     case 3:
