@@ -21,7 +21,7 @@ struct wasi;        /* wasi/: its files */
 enum guest_wait {
     WAIT_JOB = WAIT_OTHER, /* an offload job: `object` */
     WAIT_COMPILED,         /* a variant of a module that is being compiled: `object` */
-    WAIT_WASI,             /* wasi/ uses this one and all above */
+    /* wasi/ has its own from WAIT_OTHER + 32 on */
 };
 
 struct guest {
@@ -30,21 +30,22 @@ struct guest {
     struct message *message; /* the current message; owned; NULL: none */
     struct host *host;
     struct host_module *module; /* the one it runs; one reference */
-    struct wasi *wasi;          /* NULL until WASI is used; owned, see guest_wasi_free */
+    struct wasi *wasi;          /* its files: wasi/wasi.h; NULL until it uses them; owned */
     struct guest_start *start;  /* NULL: the entry function has been entered */
     struct bytes *claim;        /* the name in the registry that it is spawning, or NULL; owned */
-    char *trap_text;            /* words of its last trap, if made up; owned */
+    const char *trap_function;  /* the C function whose trap is in fiber->trap_text */
     uint64_t fuel_used;         /* units of 100,000 instructions; metered code only */
     struct wait kept_wait;      /* of a host call that is being suspended or goes on; see guest.c */
 };
 
-/* Ends the host function with a trap: "MODULE::NAME: words". `words` must be static; the second
- * form formats them (rarely: it allocates). */
-struct outcome guest_trap(struct guest *g, const char *words);
-struct outcome guest_trapf(struct guest *g, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Ends the host function that calls it with a trap; the report names the function and the `words`,
+ * which must be static. */
+#define guest_trap(g, words) guest_trap_in((g), __func__, (words))
+struct outcome guest_trap_in(struct guest *g, const char *function, const char *words);
 
-/* Ends the host function with a trap for a pointer that leaves the memory. */
-struct outcome guest_trap_range(struct guest *g);
+/* The same for a pointer that leaves the guest's memory, and for text that is not UTF-8. */
+#define guest_trap_range(g)  guest_trap((g), "a pointer leaves the memory")
+#define guest_trap_string(g) guest_trap((g), "a string leaves the memory or is not UTF-8")
 
 /* `size` bytes at `ptr` of the guest's memory. False: they are not all inside. An empty range must
  * still begin inside or at the end. */
@@ -172,13 +173,5 @@ static inline bool guest_waits_for_job(struct guest *g)
 }
 /* The finished job, whose wait is over: the caller's again. NULL: not yet, park again. */
 struct offload_job *guest_job_finished(struct guest *g);
-
-/* Frees g->wasi (not NULL). wasi/ implements it; called when the process ends, on the worker that
- * ran it or, if the environment is freed, with `w` NULL. */
-void guest_wasi_free(struct guest *g, struct worker *w);
-
-/* Standard output or error cannot be written: ends the whole environment with these words (static).
- * The first one counts. */
-void guest_output_failed(struct guest *g, int fd, const char *words);
 
 #endif

@@ -19,6 +19,7 @@
 struct environment;
 struct program;
 struct code;
+struct wasi_shared;
 struct scheduler;
 struct worker;
 
@@ -28,10 +29,12 @@ struct host {
     bool exact;               /* bounds checks are not widened */
     unsigned compile_threads; /* for one module; 0: one */
     uint32_t stack_max;       /* bytes of native stack per guest; 0: the vm's default */
-    /* Standard output cannot be written; called on some worker, possibly several times. */
-    void (*output_failed)(struct environment *e, int fd, const char *words);
-    struct mutex lock;        /* guards `outside` */
-    struct vm_worker outside; /* for threads that are no workers */
+    struct wasi_shared *wasi; /* wasi/wasi.h */
+    /* The main process of an environment failed, and why, in one line; NULL: nobody wants to know.
+     * On the worker that ran it. */
+    void (*main_failed)(struct environment *e, const char *words);
+    struct mutex lock;
+    struct vm_worker outside GUARDED_BY(lock); /* for threads that are no workers */
 };
 
 /* The variants of code. */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Modules: from bytes to a linked program, in the variants that processes need. */
+#include "baseline/baseline.h"
+#include "host/guest.h"
+#include "host/host.h"
+#include "vm/code.h"
+#include "vm/program.h"
+
+static void release(struct resource *r)
+{
+    struct host_module *m = (struct host_module *)r;
+
+    for (int v = 0; v < VARIANT_COUNT; v++) {
+        program_unref(atomic_load_explicit(&m->variants[v].program, memory_order_relaxed));
+        code_free(m->variants[v].code);
+    }
+    module_free(m->module);
+    mutex_deinit(&m->lock);
+    mem_free(m);
+}
+
+static bool compile(struct host_module *m, enum host_variant v, struct bytes *report,
+                    struct error *err)
+{
+    const struct host *h = m->host;
+    const struct baseline_options options = {
+        .metered = v == VARIANT_METERED, .exact = h->exact, .thread_count = h->compile_threads};
+    const struct program_options linking = {.resolve = host_resolve,
+                                            .extra_size = sizeof(struct guest)};
+    struct program *program;
+    struct code *code;
+
+    if (!baseline_compile(m->module, &options, &code, err))
+        return false;
+    if (!program_new(m->module, code, &linking, &program, report, err)) {
+        code_free(code);
+        return false;
+    }
+    m->variants[v].code = code;
+    /* release: pairs with the acquire of whoever finds it compiled */
+    atomic_store_explicit(&m->variants[v].program, program, memory_order_release);
+    return true;
+}
+
+bool host_module_new(struct host *h, struct bytes *bytes, struct host_module **out,
+                     struct bytes *report, struct error *err)
+{
+    struct host_module *m;
+    struct module *module;
+
+    if (!module_decode(bytes, &module, err))
+        return false;
+    m = mem_new(struct host_module);
+    resource_init(&m->resource, RESOURCE_MODULE, release);
+    mutex_init(&m->lock);
+    m->host = h;
+    m->module = module;
+    if (!module_validate(module, err) ||
+        !compile(m, h->metered ? VARIANT_METERED : VARIANT_PLAIN, report, err)) {
+        host_module_unref(m);
+        return false;
+    }
+    *out = m;
+    return true;
+}
+
+enum host_variant host_module_variant(const struct host_module *m, const struct config *c)
+{
+    return m->host->metered || c->fuel_max != 0 ? VARIANT_METERED : VARIANT_PLAIN;
+}
+
+bool host_module_compile(struct host_module *m, enum host_variant v, struct program **out,
+                         struct error *err)
+{
+    bool ok = true;
+
+    mutex_lock(&m->lock);
+    if (!atomic_load_explicit(&m->variants[v].program, memory_order_relaxed))
+        ok = compile(m, v, NULL, err);
+    *out = atomic_load_explicit(&m->variants[v].program, memory_order_relaxed);
+    mutex_unlock(&m->lock);
+    return ok;
+}
