@@ -25,11 +25,12 @@ struct worker;
 
 struct host {
     struct scheduler *scheduler;
-    bool metered;             /* all code counts fuel */
-    bool exact;               /* bounds checks are not widened */
-    unsigned compile_threads; /* for one module; 0: one */
-    uint32_t stack_max;       /* bytes of native stack per guest; 0: the vm's default */
-    struct wasi_shared *wasi; /* wasi/wasi.h */
+    bool metered;               /* all code counts fuel */
+    bool exact;                 /* bounds checks are not widened */
+    unsigned compile_threads;   /* for one module; 0: one */
+    uint32_t stack_max;         /* bytes of native stack per guest; 0: the vm's default */
+    uint32_t process_count_max; /* per environment; 0: proc's default */
+    struct wasi_shared *wasi;   /* wasi/wasi.h */
     /* The main process of an environment failed, and why, in one line; NULL: nobody wants to know.
      * On the worker that ran it. */
     void (*main_failed)(struct environment *e, const char *words);

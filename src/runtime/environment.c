@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Programs that run. */
+#include "base/mem.h"
+#include "plat/clock.h"
+#include "runtime/internal.h"
+#include <stdio.h>
+#include <string.h>
+
+#define STATUS_FAILED  134
+#define STATUS_KILLED  137
+#define STATUS_TIMEOUT 124
+
+void lunatic_environment_options_init(struct lunatic_environment_options *o)
+{
+    *o = (struct lunatic_environment_options){.size = sizeof(*o)};
+}
+
+/* ---- how it ends ---- */
+
+static void end(struct lunatic_environment *e, enum lunatic_exit_kind kind, int status,
+                const char *words) REQUIRES(e->lock)
+{
+    if (e->has_ended)
+        return;
+    e->has_ended = true;
+    e->how.kind = kind;
+    e->how.status = status;
+    if (words)
+        snprintf(e->how.text, sizeof(e->how.text), "%s", words);
+    condition_broadcast(&e->changed);
+}
+
+static void end_stopped(struct lunatic_environment *e) REQUIRES(e->lock)
+{
+    if (e->stop_kind == LUNATIC_EXIT_TIMEOUT)
+        end(e, LUNATIC_EXIT_TIMEOUT, STATUS_TIMEOUT, "the time is over");
+    else if (e->stop_kind == LUNATIC_EXIT_OUTPUT)
+        end(e, LUNATIC_EXIT_OUTPUT, 1, NULL); /* the text is there */
+    else
+        end(e, LUNATIC_EXIT_STOPPED, STATUS_KILLED, "stopped");
+}
+
+/* proc: the main process has ended. On the worker that ran it. */
+static void on_exit_of_main(struct environment *env, const struct environment_exit *how, void *arg)
+{
+    struct lunatic_environment *e = arg;
+
+    (void)env;
+    mutex_lock(&e->lock);
+    if (e->was_stopped && how->reason == EXIT_KILLED) {
+        end_stopped(e);
+    } else {
+        switch (how->reason) {
+        case EXIT_NORMAL:
+            end(e, LUNATIC_EXIT_NORMAL, 0, NULL);
+            break;
+        case EXIT_FAILURE:
+        case EXIT_STILLBORN:
+            if (e->how.text[0] != '\0') /* runtime_main_failed was told why */
+                end(e, LUNATIC_EXIT_FAILED, STATUS_FAILED, NULL);
+            else
+                end(e, LUNATIC_EXIT_NORMAL, how->status, NULL); /* proc_exit */
+            break;
+        case EXIT_KILLED:
+            end(e, LUNATIC_EXIT_KILLED, STATUS_KILLED, "the main process was killed");
+            break;
+        case EXIT_LINK_DIED:
+            end(e, LUNATIC_EXIT_KILLED, STATUS_KILLED,
+                "a process that the main process is linked to failed");
+            break;
+        case EXIT_LIMIT:
+            end(e, LUNATIC_EXIT_KILLED, STATUS_KILLED, "the main process's mailbox is full");
+            break;
+        }
+    }
+    mutex_unlock(&e->lock);
+}
+
+void runtime_main_failed(struct environment *env, const char *words)
+{
+    struct lunatic_environment *e = env->owner;
+
+    mutex_lock(&e->lock);
+    if (!e->was_stopped)
+        snprintf(e->how.text, sizeof(e->how.text), "%s", words);
+    mutex_unlock(&e->lock);
+}
+
+void runtime_environment_stuck(struct lunatic_environment *e, const char *words)
+{
+    mutex_lock(&e->lock);
+    if (e->was_stopped)
+        end_stopped(e);
+    end(e, LUNATIC_EXIT_STUCK, 1, words);
+    mutex_unlock(&e->lock);
+}
+
+static void stop(struct lunatic_environment *e, enum lunatic_exit_kind kind, const char *words)
+{
+    mutex_lock(&e->lock);
+    if (!e->was_stopped && !e->has_ended) {
+        e->was_stopped = true;
+        e->stop_kind = kind;
+        if (words)
+            snprintf(e->how.text, sizeof(e->how.text), "%s", words);
+    }
+    mutex_unlock(&e->lock);
+    environment_end(e->environment);
+}
+
+void runtime_environment_output(struct lunatic_environment *e, const char *words)
+{
+    stop(e, LUNATIC_EXIT_OUTPUT, words);
+}
+
+void lunatic_environment_stop(struct lunatic_environment *e)
+{
+    stop(e, LUNATIC_EXIT_STOPPED, NULL);
+}
+
+/* ---- its beginning ---- */
+
+static bool add_variables(struct config *c, const struct lunatic_environment_options *o)
+{
+    for (size_t i = 0; i < o->variable_count; i++) {
+        struct slice all = slice_text(o->variables[i]);
+        const char *equals = strchr(o->variables[i], '=');
+        size_t name;
+
+        if (!equals || !slice_is_utf8(all))
+            continue;
+        name = (size_t)(equals - o->variables[i]);
+        if (!config_add_variable(c, slice_make(all.data, name), slice_text(equals + 1)))
+            return false;
+    }
+    return true;
+}
+
+static struct config *config_make(const struct lunatic_environment_options *o, struct error *err)
+{
+    struct config *c = config_new();
+    bool ok = c != NULL;
+
+    for (size_t i = 0; ok && i < o->arg_count; i++)
+        ok = config_add_arg(c, slice_text(o->args[i]));
+    ok = ok && add_variables(c, o);
+    for (size_t i = 0; ok && i < o->dir_count; i++) {
+        const struct lunatic_dir *d = &o->dirs[i];
+
+        ok = config_add_dir(c, slice_text(d->host_path),
+                            slice_text(d->guest_path ? d->guest_path : d->host_path));
+    }
+    if (!ok) {
+        config_unref(c);
+        fail(err, ERR_LIMIT, "arguments, variables and directories exceed %u bytes",
+             CONFIG_STRINGS_SIZE_MAX);
+        return NULL;
+    }
+    if (o->memory_max)
+        c->memory_max = o->memory_max;
+    c->fuel_max = o->fuel_max;
+    c->rights = (o->deny_compile ? 0u : (unsigned)RIGHT_COMPILE_MODULES) |
+                (o->deny_configs ? 0u : (unsigned)RIGHT_CREATE_CONFIGS) |
+                (o->deny_spawn ? 0u : (unsigned)RIGHT_SPAWN_PROCESSES);
+    return c;
+}
+
+static void environment_discard(struct lunatic_environment *e)
+{
+    environment_free(e->environment);
+    condition_deinit(&e->changed);
+    mutex_deinit(&e->lock);
+    mem_free(e);
+}
+
+/* False if the runtime does not run any more. */
+static bool list_add(struct lunatic_environment *e, struct error *err)
+{
+    struct lunatic_runtime *rt = e->runtime;
+    bool ok;
+
+    mutex_lock(&rt->lock);
+    ok = !rt->has_ended;
+    if (ok)
+        list_push_back(&rt->environments, &e->link);
+    mutex_unlock(&rt->lock);
+    return ok || fail(err, ERR_USAGE, "the runtime has stopped");
+}
+
+static void list_take(struct lunatic_environment *e)
+{
+    mutex_lock(&e->runtime->lock);
+    list_remove(&e->link);
+    mutex_unlock(&e->runtime->lock);
+}
+
+static bool options_read(const struct lunatic_environment_options *from,
+                         struct lunatic_environment_options *to, struct error *err)
+{
+    lunatic_environment_options_init(to);
+    if (!from)
+        return true;
+    if (from->size == 0 || from->size > sizeof(*to))
+        return fail(err, ERR_USAGE,
+                    "the options were not made by lunatic_environment_options_init");
+    memcpy(to, from, from->size);
+    return true;
+}
+
+bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module *m,
+                               const struct lunatic_environment_options *options,
+                               struct lunatic_environment **out, struct lunatic_error *err)
+{
+    struct lunatic_environment_options o;
+    struct environment_options eo = {.id = 1, .on_exit = on_exit_of_main};
+    struct lunatic_environment *e;
+    struct error words = {0};
+    struct config *c;
+    uint64_t id;
+    bool ok;
+
+    if (!options_read(options, &o, &words) || !(c = config_make(&o, &words)))
+        return runtime_fail(err, &words);
+    e = mem_new(struct lunatic_environment);
+    e->runtime = rt;
+    mutex_init(&e->lock);
+    condition_init(&e->changed);
+    eo.process_count_max = rt->host.process_count_max;
+    eo.on_exit_arg = e;
+    e->environment = environment_new(&rt->actors, &eo, &words);
+    if (!e->environment) {
+        config_unref(c);
+        condition_deinit(&e->changed);
+        mutex_deinit(&e->lock);
+        mem_free(e);
+        return runtime_fail(err, &words);
+    }
+    e->environment->owner = e;
+    ok = list_add(e, &words);
+    if (ok && !host_spawn(&rt->host, e->environment, m->module, c,
+                          slice_text(o.entry ? o.entry : "_start"), &id, &words)) {
+        list_take(e);
+        ok = false;
+    }
+    config_unref(c);
+    if (!ok) {
+        environment_discard(e);
+        return runtime_fail(err, &words);
+    }
+    if (!runtime_start_thread(rt, &words)) {
+        list_take(e);
+        environment_discard(e);
+        return runtime_fail(err, &words);
+    }
+    *out = e;
+    return true;
+}
+
+bool lunatic_environment_wait(struct lunatic_environment *e, uint64_t timeout_ms,
+                              struct lunatic_exit *how)
+{
+    uint64_t deadline = DEADLINE_NEVER, delay;
+    bool ended;
+
+    if (!__builtin_mul_overflow(timeout_ms, NS_PER_MS, &delay))
+        deadline = deadline_after(clock_monotonic_ns(), delay);
+    mutex_lock(&e->lock);
+    while (!e->has_ended) {
+        uint64_t now;
+
+        if (deadline == DEADLINE_NEVER) {
+            condition_wait(&e->changed, &e->lock);
+            continue;
+        }
+        now = clock_monotonic_ns();
+        if (now >= deadline)
+            break;
+        condition_wait_for(&e->changed, &e->lock, deadline - now);
+    }
+    ended = e->has_ended;
+    if (ended && how)
+        *how = e->how;
+    mutex_unlock(&e->lock);
+    return ended;
+}
+
+#define DRAIN_POLL_NS 200000ull
+
+/* Waits until no process and no timer of the environment is left, or nothing runs any more. */
+static void drain(struct lunatic_environment *e)
+{
+    struct lunatic_runtime *rt = e->runtime;
+
+    for (;;) {
+        bool is_over;
+
+        if (environment_process_count(e->environment) == 0 &&
+            environment_timer_count(e->environment) == 0)
+            return;
+        mutex_lock(&rt->lock);
+        is_over = rt->has_ended || !rt->is_running;
+        mutex_unlock(&rt->lock);
+        if (is_over)
+            return;
+        mutex_lock(&e->lock);
+        condition_wait_for(&e->changed, &e->lock, DRAIN_POLL_NS);
+        mutex_unlock(&e->lock);
+    }
+}
+
+void lunatic_environment_free(struct lunatic_environment *e)
+{
+    if (!e)
+        return;
+    lunatic_environment_stop(e);
+    lunatic_environment_wait(e, UINT64_MAX, NULL);
+    drain(e);
+    list_take(e);
+    environment_discard(e);
+}
+
+bool lunatic_runtime_run(struct lunatic_runtime *rt, struct lunatic_module *m,
+                         const struct lunatic_environment_options *options,
+                         struct lunatic_exit *how, struct lunatic_error *err)
+{
+    uint64_t timeout_ms = options && options->timeout_ms ? options->timeout_ms : UINT64_MAX;
+    struct lunatic_environment *e;
+
+    if (!lunatic_environment_start(rt, m, options, &e, err))
+        return false;
+    if (!lunatic_environment_wait(e, timeout_ms, how)) {
+        stop(e, LUNATIC_EXIT_TIMEOUT, NULL);
+        lunatic_environment_wait(e, UINT64_MAX, how);
+    }
+    lunatic_environment_free(e);
+    return true;
+}

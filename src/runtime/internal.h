@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What the files of runtime/ share. */
+#ifndef RUNTIME_INTERNAL_H
+#define RUNTIME_INTERNAL_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "host/host.h"
+#include "plat/thread.h"
+#include "proc/actors.h"
+#include "proc/environment.h"
+#include "runtime/lunatic_runtime.h"
+#include "sched/scheduler.h"
+
+struct lunatic_runtime {
+    struct scheduler *scheduler;
+    struct actors actors;
+    struct host host;
+    bool is_deterministic;
+    struct vm_worker *workers; /* one per worker of the scheduler */
+    uint32_t worker_count;
+    struct thread thread; /* runs the scheduler */
+    struct mutex lock;
+    bool is_running GUARDED_BY(lock); /* the thread has been started */
+    bool has_ended GUARDED_BY(lock);  /* scheduler_run has returned */
+    struct error end_error GUARDED_BY(lock);
+    struct list environments GUARDED_BY(lock);
+};
+
+struct lunatic_module {
+    struct lunatic_runtime *runtime;
+    struct host_module *module;
+};
+
+struct lunatic_environment {
+    struct lunatic_runtime *runtime;
+    struct list link; /* in the runtime's list */
+    struct environment *environment;
+    struct mutex lock;
+    struct condition changed;
+    bool has_ended GUARDED_BY(lock);
+    bool was_stopped GUARDED_BY(lock); /* by us: `stop_kind` says why */
+    enum lunatic_exit_kind stop_kind GUARDED_BY(lock);
+    struct lunatic_exit how GUARDED_BY(lock);
+};
+
+/* Fills `out` (may be NULL) from `err`; false. */
+bool runtime_fail(struct lunatic_error *out, const struct error *err);
+
+/* wat.c: if `path` is a module in text format, reads it converted. */
+bool wat_is_text(const char *path, const struct bytes *bytes);
+bool wat_convert(const char *path, struct bytes *out, struct error *err) MUST_USE;
+
+/* runtime.c: starts the scheduler's thread, if that has not been done. */
+bool runtime_start_thread(struct lunatic_runtime *rt, struct error *err) MUST_USE;
+
+/* Where the preemption signal cannot be used all code counts fuel: ThreadSanitizer delivers signals
+ * late. */
+#if defined(__SANITIZE_THREAD__)
+#define METERED_ONLY true
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define METERED_ONLY true
+#endif
+#endif
+#ifndef METERED_ONLY
+#define METERED_ONLY false
+#endif
+
+/* environment.c: the scheduler has ended with the environment still alive. */
+void runtime_environment_stuck(struct lunatic_environment *e, const char *words);
+/* The same for standard output or error that cannot be written. */
+void runtime_environment_output(struct lunatic_environment *e, const char *words);
+/* Hooks of host and proc. */
+void runtime_main_failed(struct environment *e, const char *words);
+
+#endif
