@@ -528,3 +528,43 @@ TEST(a_worker_that_cannot_start_ends_the_run_with_its_words)
     CHECK_TEXT(err.text, "no worker today");
     scheduler_free(s);
 }
+
+/* ---- Costs ---- */
+
+static size_t allocations_first, allocations_last;
+
+static enum task_result frugal_run(struct task *t, struct worker *w)
+{
+    struct counter *c = (struct counter *)t;
+
+    if (c->runs++ == 100)
+        allocations_first = mem_allocation_count();
+    if (c->runs == 10000) {
+        allocations_last = mem_allocation_count();
+        scheduler_stop(c->scheduler);
+        return TASK_DONE;
+    }
+    task_wake(c->scheduler, w, &c->peer->task);
+    return TASK_PARK;
+}
+
+static const struct task_class frugal_class = {frugal_run, nothing_done, NULL};
+
+TEST(waking_and_switching_allocates_nothing)
+{
+    struct scheduler *s = make_workers(1);
+    struct counter pair[2];
+
+    memset(pair, 0, sizeof(pair));
+    allocations_first = allocations_last = 0;
+    for (int i = 0; i < 2; i++) {
+        pair[i].scheduler = s;
+        pair[i].peer = &pair[1 - i];
+        task_init(&pair[i].task, &frugal_class);
+    }
+    for (int i = 0; i < 2; i++)
+        task_start(s, NULL, &pair[i].task);
+    run_and_free(s);
+    CHECK(pair[0].runs > 9000 && pair[1].runs > 9000);
+    CHECK(allocations_first > 0 && allocations_first == allocations_last);
+}
