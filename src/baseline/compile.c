@@ -91,7 +91,7 @@ static bool refuse_v128(const struct module *m, struct error *err)
             name = opcode_name(0xfd00 + reader_leb_u32(&r));
         }
         return fail(err, ERR_UNSUPPORTED,
-                    "function %u \"%s\" uses %s (at byte %u): vectors are not supported",
+                    "function %u \"%s\" uses %s (at byte %u): v128 is not supported",
                     m->imported_functions + i,
                     name_text(module_function_name(m, m->imported_functions + i), function,
                               sizeof(function)),
@@ -99,8 +99,8 @@ static bool refuse_v128(const struct module *m, struct error *err)
     }
     for (uint32_t i = m->imported_globals; i < m->global_count; i++)
         if (m->globals[i].type == VALTYPE_V128)
-            return fail(err, ERR_UNSUPPORTED,
-                        "global %u is a v128 value: vectors are not supported", i);
+            return fail(err, ERR_UNSUPPORTED, "global %u is a v128 value, which is not supported",
+                        i);
     return true;
 }
 

@@ -42,7 +42,7 @@ static void call(struct fn *f, enum callee kind, uint32_t target, uint32_t count
     masm_reserve(&f->m, MASM_ROOM + (size_t)count * 32);
     stack_save_below(f, f->height - count);
     for (uint32_t i = 0; i < count; i++)
-        (void)pop(f); /* the values stay readable behind the stack's top */
+        (void)stack_pop(f); /* the values stay readable behind the stack's top */
     args = &f->stack[f->height];
     for (uint32_t left = f->used; left; left &= left - 1) {
         reg r = (reg)__builtin_ctz(left);
@@ -107,13 +107,13 @@ static void push_call_results(struct fn *f, const struct functype *t)
             reg r = places[i][type_is_float(t->results[i])];
 
             f->used |= BIT(r);
-            push_reg(f, t->results[i], r);
+            stack_push_reg(f, t->results[i], r);
         } else {
             int32_t slot = fn_stack_slot(f, f->height);
 
             masm_load(&f->m, true, FSCRATCH, mem_at(SCRATCH, (int32_t)(i - 2) * 8));
             masm_store(&f->m, true, fn_slot(f, slot), FSCRATCH);
-            push_slot(f, t->results[i], slot);
+            stack_push_slot(f, t->results[i], slot);
         }
     }
 }
@@ -144,7 +144,7 @@ static void table_element(struct fn *f, uint32_t table, reg index, reg dst, enum
 void emit_call_indirect(struct fn *f, uint32_t type, uint32_t table)
 {
     const struct functype *t = &f->module->types[type];
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     reg index;
 
     if (v.kind == VAL_REG && v.reg == RAX) {
@@ -171,11 +171,11 @@ void emit_builtin(struct fn *f, enum builtin b, unsigned operands, const uint32_
                   unsigned extra_count, uint8_t result)
 {
     for (unsigned i = 0; i < extra_count; i++)
-        push_const(f, VALTYPE_I64, extra[i]);
+        stack_push_const(f, VALTYPE_I64, extra[i]);
     call(f, CALLEE_STUB, f->stubs->builtin[b], operands + extra_count);
     if (result) {
         f->used |= BIT(RAX);
-        push_reg(f, result, RAX);
+        stack_push_reg(f, result, RAX);
     }
 }
 
@@ -184,13 +184,13 @@ void emit_reference(struct fn *f, uint32_t op)
     switch (op) {
     case OP_TABLE_GET: {
         uint32_t table = read_u32(f);
-        struct value v = pop(f);
+        struct value v = stack_pop(f);
         reg index = value_use(f, &v), dst = reg_alloc(f, GPR_ALL);
 
         fn_barrier(f);
         table_element(f, table, index, dst, TRAP_TABLE_OUT_OF_BOUNDS);
         value_done(f, &v);
-        push_reg(f, f->module->tables[table].type, dst);
+        stack_push_reg(f, f->module->tables[table].type, dst);
         break;
     }
     case OP_TABLE_SET: {
@@ -200,10 +200,10 @@ void emit_reference(struct fn *f, uint32_t op)
         break;
     }
     case OP_REF_NULL:
-        push_const(f, (uint8_t)read_u32(f), 0);
+        stack_push_const(f, (uint8_t)read_u32(f), 0);
         break;
     case OP_REF_IS_NULL: {
-        struct value v = pop(f);
+        struct value v = stack_pop(f);
         reg r = value_use(f, &v);
 
         masm_test(&f->m, true, r, r);
@@ -218,7 +218,7 @@ void emit_reference(struct fn *f, uint32_t op)
         masm_load(&f->m, true, dst, mem_at(INSTANCE, INSTANCE_FUNCTIONS));
         if (index)
             masm_alu_imm(&f->m, ALU_ADD, true, dst, (int32_t)(index * FUNCTION_SIZE));
-        push_reg(f, VALTYPE_FUNCREF, dst);
+        stack_push_reg(f, VALTYPE_FUNCREF, dst);
         break;
     }
     }
@@ -276,7 +276,7 @@ void emit_misc(struct fn *f)
         masm_load(&f->m, true, dst, mem_at(INSTANCE, INSTANCE_TABLES));
         masm_load(&f->m, true, dst, mem_at(dst, (int32_t)(table * 8)));
         masm_load(&f->m, true, dst, mem_at(dst, TABLE_LENGTH));
-        push_reg(f, VALTYPE_I32, dst);
+        stack_push_reg(f, VALTYPE_I32, dst);
         break;
     }
     default:

@@ -349,18 +349,18 @@ static void push_results(struct fn *f, const struct label *l)
 
         ASSERT(!(f->used & BIT(r)));
         f->used |= BIT(r);
-        push_reg(f, l->results[0], r);
+        stack_push_reg(f, l->results[0], r);
         return;
     }
     for (uint32_t i = 0; i < l->result_count; i++)
-        push_slot(f, l->results[i], fn_stack_slot(f, l->height + i));
+        stack_push_slot(f, l->results[i], fn_stack_slot(f, l->height + i));
 }
 
 static void push_params(struct fn *f, const struct label *l)
 {
     stack_drop_to(f, l->height);
     for (uint32_t i = 0; i < l->param_count; i++)
-        push_slot(f, l->params[i], fn_stack_slot(f, l->height + i));
+        stack_push_slot(f, l->params[i], fn_stack_slot(f, l->height + i));
 }
 
 void emit_else(struct fn *f)
@@ -579,7 +579,7 @@ void emit_br_if(struct fn *f, uint32_t depth)
 void emit_br_table(struct fn *f)
 {
     uint32_t count = read_u32(f), serial = ++f->trampoline_serial, table, at;
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     reg index = value_own(f, &v), tmp = reg_alloc(f, GPR_ALL);
 
     fuel_close(f);

@@ -130,7 +130,7 @@ static void trunc64_unsigned(struct fn *f, bool w, bool saturate, reg dst, reg x
 
 static void truncate_float(struct fn *f, uint8_t from, uint8_t to, bool is_signed, bool saturate)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     reg x = value_use(f, &v), dst = value_dest(f, to, NULL, 0);
     bool w = from == VALTYPE_F64;
 
@@ -143,12 +143,12 @@ static void truncate_float(struct fn *f, uint8_t from, uint8_t to, bool is_signe
     else
         trunc64_unsigned(f, w, saturate, dst, x);
     value_done(f, &v);
-    push_reg(f, to, dst);
+    stack_push_reg(f, to, dst);
 }
 
 static void convert(struct fn *f, uint8_t from, uint8_t to, bool is_signed)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     reg r = value_use(f, &v), dst = value_dest(f, to, NULL, 0);
     bool w = to == VALTYPE_F64;
 
@@ -175,27 +175,27 @@ static void convert(struct fn *f, uint8_t from, uint8_t to, bool is_signed)
         masm_patch_short(&f->m, done);
     }
     value_done(f, &v);
-    push_reg(f, to, dst);
+    stack_push_reg(f, to, dst);
 }
 
 static void resize(struct fn *f, uint8_t to)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     reg r = value_use(f, &v), dst = value_dest(f, to, &v, 0);
 
     masm_float_resize(&f->m, to == VALTYPE_F64, dst, r);
     value_done(f, &v);
-    push_reg(f, to, dst);
+    stack_push_reg(f, to, dst);
 }
 
 static void reinterpret(struct fn *f, uint8_t to)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     bool w = type_is_wide(to);
     reg r, dst;
 
     if (v.kind == VAL_CONST) {
-        push_const(f, to, v.bits);
+        stack_push_const(f, to, v.bits);
         return;
     }
     r = value_use(f, &v);
@@ -205,24 +205,24 @@ static void reinterpret(struct fn *f, uint8_t to)
     else
         masm_xmm_to_gpr(&f->m, w, dst, r);
     value_done(f, &v);
-    push_reg(f, to, dst);
+    stack_push_reg(f, to, dst);
 }
 
 /* i32.wrap_i64, i64.extend_i32_s, i64.extend_i32_u */
 static void resize_int(struct fn *f, uint32_t op)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     uint8_t to = op == OP_I32_WRAP_I64 ? VALTYPE_I32 : VALTYPE_I64;
     reg r, dst;
 
     if (v.kind == VAL_CONST) {
-        push_const(f, to,
-                   op == OP_I64_EXTEND_I32_S ? (uint64_t)(int64_t)(int32_t)v.bits
-                                             : (uint32_t)v.bits);
+        stack_push_const(f, to,
+                         op == OP_I64_EXTEND_I32_S ? (uint64_t)(int64_t)(int32_t)v.bits
+                                                   : (uint32_t)v.bits);
         return;
     }
     if (op == OP_I64_EXTEND_I32_U && v.kind == VAL_REG) {
-        push_reg(f, to, v.reg); /* it is extended already */
+        stack_push_reg(f, to, v.reg); /* it is extended already */
         return;
     }
     r = value_use(f, &v);
@@ -232,7 +232,7 @@ static void resize_int(struct fn *f, uint32_t op)
     else
         masm_mov(&f->m, false, dst, r);
     value_done(f, &v);
-    push_reg(f, to, dst);
+    stack_push_reg(f, to, dst);
 }
 
 void emit_convert(struct fn *f, uint32_t op)

@@ -10,7 +10,7 @@ static void literal_op(struct fn *f, enum flogic op, reg dst, uint32_t literal)
 
 static void binary(struct fn *f, uint8_t type, enum fop op)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(type), commutes = op == FOP_ADD || op == FOP_MUL;
     reg ra, rb, dst;
 
@@ -44,13 +44,13 @@ static void binary(struct fn *f, uint8_t type, enum fop op)
     }
     value_done(f, &a);
     value_done(f, &b);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 /* Zeros are ordered by sign, and a NaN wins (spec 4.3.3): the instruction does neither. */
 static void min_max(struct fn *f, uint8_t type, bool max)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(type);
     reg ra = value_use(f, &a), rb = value_use(f, &b);
     reg dst = value_dest(f, type, &a, ra != rb ? BIT(rb) : 0);
@@ -72,12 +72,12 @@ static void min_max(struct fn *f, uint8_t type, bool max)
     masm_patch_short(&f->m, done2);
     value_done(f, &a);
     value_done(f, &b);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 static void copysign_(struct fn *f, uint8_t type)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(type);
     reg ra = value_use(f, &a), rb = value_use(f, &b), dst;
 
@@ -90,12 +90,12 @@ static void copysign_(struct fn *f, uint8_t type)
     masm_float_logic(&f->m, FLOGIC_OR, dst, FSCRATCH);
     value_done(f, &a);
     value_done(f, &b);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 static void unary(struct fn *f, uint8_t type, uint32_t op)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     bool w = type_is_wide(type);
     reg r = value_use(f, &v), dst = value_dest(f, type, &v, 0);
 
@@ -126,13 +126,13 @@ static void unary(struct fn *f, uint8_t type, uint32_t op)
         break;
     }
     value_done(f, &v);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 /* Less-than is greater-than of the swapped operands, whose flags tell "unordered" apart. */
 static void compare(struct fn *f, bool w, uint32_t op)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     enum cond c;
     reg ra;
 

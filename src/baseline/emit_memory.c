@@ -103,7 +103,7 @@ void emit_load(struct fn *f, uint32_t op)
 
     (void)read_u32(f); /* the alignment is a hint */
     offset = read_u32(f);
-    v = pop(f);
+    v = stack_pop(f);
     a = address(f, &v, offset, size);
     dst = value_dest(f, type, &v, 0);
     if (size == (w ? 8 : 4))
@@ -111,7 +111,7 @@ void emit_load(struct fn *f, uint32_t op)
     else
         masm_load_narrow(&f->m, w, size, rows[op - OP_I32_LOAD].is_signed, dst, a);
     value_done(f, &v);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 void emit_store(struct fn *f, uint32_t op)
@@ -125,8 +125,8 @@ void emit_store(struct fn *f, uint32_t op)
 
     (void)read_u32(f);
     offset = read_u32(f);
-    v = pop(f);
-    base = pop(f);
+    v = stack_pop(f);
+    base = stack_pop(f);
     if (v.kind != VAL_CONST || (size == 8 && (int64_t)v.bits != (int32_t)v.bits))
         r = value_use(f, &v);
     a = address(f, &base, offset, size);
@@ -146,7 +146,7 @@ void emit_memory_size(struct fn *f)
 
     masm_load(&f->m, true, dst, mem_at(INSTANCE, INSTANCE_MEMORY_LENGTH));
     masm_shift_imm(&f->m, SHIFT_SHR, true, dst, 16);
-    push_reg(f, VALTYPE_I32, dst);
+    stack_push_reg(f, VALTYPE_I32, dst);
 }
 
 /* The cell of a global; may use SCRATCH. */
@@ -168,18 +168,18 @@ void emit_global_get(struct fn *f, uint32_t index)
     reg dst;
 
     if (!g->is_mutable && index >= f->module->imported_globals && g->init.kind == CONSTEXPR_VALUE) {
-        push_const(f, g->type, g->init.bits);
+        stack_push_const(f, g->type, g->init.bits);
         return;
     }
     dst = value_dest(f, g->type, NULL, 0);
     cell = global_cell(f, index);
     masm_load(&f->m, type_is_wide(g->type), dst, cell);
-    push_reg(f, g->type, dst);
+    stack_push_reg(f, g->type, dst);
 }
 
 void emit_global_set(struct fn *f, uint32_t index)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     bool w = type_is_wide(v.type);
     struct mem cell;
     reg r;

@@ -33,7 +33,7 @@ void emit_flags(struct fn *f, enum cond c)
     case OP_I32_EQZ:
     case OP_SELECT:
     case OP_SELECT_T:
-        push(f, (struct value){.kind = VAL_FLAGS, .type = VALTYPE_I32, .cond = (uint8_t)c});
+        stack_push(f, (struct value){.kind = VAL_FLAGS, .type = VALTYPE_I32, .cond = (uint8_t)c});
         return;
     default:
         break;
@@ -48,12 +48,12 @@ void emit_flags(struct fn *f, enum cond c)
     } else {
         masm_setcc(&f->m, c, r);
     }
-    push_reg(f, VALTYPE_I32, r);
+    stack_push_reg(f, VALTYPE_I32, r);
 }
 
 enum cond pop_condition(struct fn *f)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     reg r;
 
     if (v.kind == VAL_FLAGS)
@@ -90,7 +90,7 @@ static enum cond cond_swap(enum cond c)
 
 static void compare(struct fn *f, bool w, enum cond c)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     int32_t imm;
     reg ra;
 
@@ -119,7 +119,7 @@ static void compare(struct fn *f, bool w, enum cond c)
 
 static void eqz(struct fn *f, bool w)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     reg r;
 
     if (v.kind == VAL_FLAGS) {
@@ -134,7 +134,7 @@ static void eqz(struct fn *f, bool w)
 
 void emit_drop(struct fn *f)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
 
     value_done(f, &v);
 }
@@ -166,7 +166,7 @@ static void select_float(struct fn *f, enum cond c, reg dst, reg ra)
 void emit_select(struct fn *f)
 {
     enum cond c = pop_condition(f);
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(a.type);
     reg ra, rb, dst;
 
@@ -197,7 +197,7 @@ void emit_select(struct fn *f)
     f->flags_live = false;
     value_done(f, &a);
     value_done(f, &b);
-    push_reg(f, a.type, dst);
+    stack_push_reg(f, a.type, dst);
 }
 
 /* ---- add, sub, and, or, xor ---- */
@@ -246,7 +246,7 @@ static void alu_imm(struct fn *f, uint8_t type, enum alu op, struct value *a, in
     reg ra, dst;
 
     if (imm == 0 && op != ALU_AND) {
-        push(f, *a);
+        stack_push(f, *a);
         return;
     }
     ra = value_use(f, a);
@@ -261,18 +261,18 @@ static void alu_imm(struct fn *f, uint8_t type, enum alu op, struct value *a, in
         masm_alu_imm(&f->m, op, w, dst, imm);
     }
     value_done(f, a);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 static void alu(struct fn *f, uint8_t type, enum alu op)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(type), commutes = op != ALU_SUB;
     reg ra, rb, dst;
     int32_t imm;
 
     if (a.kind == VAL_CONST && b.kind == VAL_CONST) {
-        push_const(f, type, truncate(type, fold(op, a.bits, b.bits)));
+        stack_push_const(f, type, truncate(type, fold(op, a.bits, b.bits)));
         return;
     }
     if (commutes && (a.kind == VAL_CONST || (a.kind != VAL_REG && b.kind == VAL_REG))) {
@@ -294,7 +294,7 @@ static void alu(struct fn *f, uint8_t type, enum alu op)
             masm_mov(&f->m, w, dst, ra);
         masm_alu_mem(&f->m, op, w, dst, fn_slot(f, b.slot));
         value_done(f, &a);
-        push_reg(f, type, dst);
+        stack_push_reg(f, type, dst);
         return;
     }
     rb = value_use(f, &b);
@@ -311,7 +311,7 @@ static void alu(struct fn *f, uint8_t type, enum alu op)
     }
     value_done(f, &a);
     value_done(f, &b);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 /* ---- shifts ---- */
@@ -319,7 +319,7 @@ static void alu(struct fn *f, uint8_t type, enum alu op)
 /* (a << count) + c in one instruction. */
 static void shift_add(struct fn *f, uint8_t type, struct value *a, unsigned count)
 {
-    struct value c = pop(f);
+    struct value c = stack_pop(f);
     reg ra = value_use(f, a), rc = value_use(f, &c), dst;
 
     absorb(f);
@@ -327,7 +327,7 @@ static void shift_add(struct fn *f, uint8_t type, struct value *a, unsigned coun
     masm_lea(&f->m, type_is_wide(type), dst, mem_indexed(rc, ra, count, 0));
     value_done(f, a);
     value_done(f, &c);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 static uint64_t fold_shift(enum shift op, bool w, uint64_t a, unsigned n)
@@ -355,7 +355,7 @@ static void shift_imm(struct fn *f, uint8_t type, enum shift op, struct value *a
     reg ra, dst;
 
     if (count == 0) {
-        push(f, *a);
+        stack_push(f, *a);
         return;
     }
     if (op == SHIFT_SHL && count <= 3 && next_is(f, w ? OP_I64_ADD : OP_I32_ADD) &&
@@ -369,12 +369,12 @@ static void shift_imm(struct fn *f, uint8_t type, enum shift op, struct value *a
         masm_mov(&f->m, w, dst, ra);
     masm_shift_imm(&f->m, op, w, dst, count);
     value_done(f, a);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 static void shift(struct fn *f, uint8_t type, enum shift op)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(type);
     reg ra, dst;
 
@@ -382,7 +382,7 @@ static void shift(struct fn *f, uint8_t type, enum shift op)
         unsigned count = (unsigned)b.bits & (w ? 63 : 31);
 
         if (a.kind == VAL_CONST)
-            push_const(f, type, truncate(type, fold_shift(op, w, a.bits, count)));
+            stack_push_const(f, type, truncate(type, fold_shift(op, w, a.bits, count)));
         else
             shift_imm(f, type, op, &a, count);
         return;
@@ -405,20 +405,20 @@ static void shift(struct fn *f, uint8_t type, enum shift op)
     masm_shift_cl(&f->m, op, w, dst);
     reg_free(f, RCX);
     value_done(f, &a);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 /* ---- mul, div, rem ---- */
 
 static void mul(struct fn *f, uint8_t type)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(type);
     reg ra, rb, dst;
     int32_t imm;
 
     if (a.kind == VAL_CONST && b.kind == VAL_CONST) {
-        push_const(f, type, truncate(type, a.bits * b.bits));
+        stack_push_const(f, type, truncate(type, a.bits * b.bits));
         return;
     }
     if (a.kind == VAL_CONST || (a.kind != VAL_REG && b.kind == VAL_REG)) {
@@ -451,7 +451,7 @@ static void mul(struct fn *f, uint8_t type)
     }
     value_done(f, &a);
     value_done(f, &b);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 /* By a power of two, unsigned: a shift or a mask. */
@@ -492,7 +492,7 @@ static bool divide_shift_signed(struct fn *f, uint8_t type, bool rem, struct val
     if (!rem) {
         masm_shift_imm(&f->m, SHIFT_SAR, w, t, k);
         value_done(f, a);
-        push_reg(f, type, t);
+        stack_push_reg(f, type, t);
         return true;
     }
     masm_shift_imm(&f->m, SHIFT_SAR, w, t, k);
@@ -500,7 +500,7 @@ static bool divide_shift_signed(struct fn *f, uint8_t type, bool rem, struct val
     masm_neg(&f->m, w, t);
     masm_alu(&f->m, ALU_ADD, w, t, ra);
     value_done(f, a);
-    push_reg(f, type, t);
+    stack_push_reg(f, type, t);
     return true;
 }
 
@@ -539,13 +539,13 @@ static bool divide_multiply(struct fn *f, bool rem, struct value *a, uint32_t by
         masm_alu(&f->m, ALU_ADD, false, t, ra);
     }
     value_done(f, a);
-    push_reg(f, VALTYPE_I32, t);
+    stack_push_reg(f, VALTYPE_I32, t);
     return true;
 }
 
 static void divide(struct fn *f, uint8_t type, bool is_signed, bool rem)
 {
-    struct value b = pop(f), a = pop(f);
+    struct value b = stack_pop(f), a = stack_pop(f);
     bool w = type_is_wide(type), is_const = b.kind == VAL_CONST && b.bits != 0;
     bool minus_one = is_const && b.bits == truncate(type, ~UINT64_C(0));
     uint32_t done = 0, ok = 0;
@@ -598,14 +598,14 @@ static void divide(struct fn *f, uint8_t type, bool is_signed, bool rem)
         masm_patch_short(&f->m, done);
     value_done(f, &b);
     reg_free(f, rem ? RAX : RDX);
-    push_reg(f, type, rem ? RDX : RAX);
+    stack_push_reg(f, type, rem ? RDX : RAX);
 }
 
 /* ---- one operand ---- */
 
 static void count_zeros(struct fn *f, uint8_t type, bool leading)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     bool w = type_is_wide(type);
     int32_t top = w ? 63 : 31;
     reg r = value_use(f, &v), dst;
@@ -623,12 +623,12 @@ static void count_zeros(struct fn *f, uint8_t type, bool leading)
     if (leading)
         masm_alu_imm(&f->m, ALU_XOR, w, dst, top);
     value_done(f, &v);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 static void unary(struct fn *f, uint8_t type, unsigned extend)
 {
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     bool w = type_is_wide(type);
     reg r = value_use(f, &v), dst = value_dest(f, type, &v, 0);
 
@@ -637,7 +637,7 @@ static void unary(struct fn *f, uint8_t type, unsigned extend)
     else
         masm_popcnt(&f->m, w, dst, r);
     value_done(f, &v);
-    push_reg(f, type, dst);
+    stack_push_reg(f, type, dst);
 }
 
 void emit_integer(struct fn *f, uint32_t op)

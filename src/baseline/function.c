@@ -220,17 +220,17 @@ static void emit_instr(struct fn *f, uint32_t op)
         emit_builtin(f, BUILTIN_MEMORY_GROW, 1, NULL, 0, VALTYPE_I32);
         break;
     case OP_I32_CONST:
-        push_const(f, VALTYPE_I32, (uint32_t)read_s64(f));
+        stack_push_const(f, VALTYPE_I32, (uint32_t)read_s64(f));
         break;
     case OP_I64_CONST:
-        push_const(f, VALTYPE_I64, (uint64_t)read_s64(f));
+        stack_push_const(f, VALTYPE_I64, (uint64_t)read_s64(f));
         break;
     case OP_F32_CONST: {
         uint32_t bits;
 
         memcpy(&bits, f->ip, 4);
         f->ip += 4;
-        push_const(f, VALTYPE_F32, bits);
+        stack_push_const(f, VALTYPE_F32, bits);
         break;
     }
     case OP_F64_CONST: {
@@ -238,7 +238,7 @@ static void emit_instr(struct fn *f, uint32_t op)
 
         memcpy(&bits, f->ip, 8);
         f->ip += 8;
-        push_const(f, VALTYPE_F64, bits);
+        stack_push_const(f, VALTYPE_F64, bits);
         break;
     }
     case 0xfc:

@@ -291,12 +291,12 @@ reg reg_alloc_high(struct fn *f, uint32_t mask); /* the same from the other end 
 void reg_want(struct fn *f, reg r);              /* this one, evicting who is there */
 void reg_free(struct fn *f, reg r);
 
-void push(struct fn *f, struct value v);
-void push_const(struct fn *f, uint8_t type, uint64_t bits);
-void push_reg(struct fn *f, uint8_t type, reg r); /* takes the temporary */
-void push_local(struct fn *f, uint32_t index);
-void push_slot(struct fn *f, uint8_t type, int32_t slot);
-struct value pop(struct fn *f);
+void stack_push(struct fn *f, struct value v);
+void stack_push_const(struct fn *f, uint8_t type, uint64_t bits);
+void stack_push_reg(struct fn *f, uint8_t type, reg r); /* takes the temporary */
+void stack_push_local(struct fn *f, uint32_t index);
+void stack_push_slot(struct fn *f, uint8_t type, int32_t slot);
+struct value stack_pop(struct fn *f);
 void stack_flush(struct fn *f); /* all entries to constants and slots */
 void stack_drop_to(struct fn *f, uint32_t height);
 void stack_save_below(struct fn *f, uint32_t height); /* entries below it leave their registers */

@@ -313,7 +313,7 @@ void reg_free(struct fn *f, reg r)
 
 /* ---- the operand stack ---- */
 
-void push(struct fn *f, struct value v)
+void stack_push(struct fn *f, struct value v)
 {
     uint32_t height = f->height++;
 
@@ -328,27 +328,28 @@ void push(struct fn *f, struct value v)
     }
 }
 
-void push_const(struct fn *f, uint8_t type, uint64_t bits)
+void stack_push_const(struct fn *f, uint8_t type, uint64_t bits)
 {
-    push(f, (struct value){.kind = VAL_CONST, .type = type, .bits = bits});
+    stack_push(f, (struct value){.kind = VAL_CONST, .type = type, .bits = bits});
 }
 
-void push_reg(struct fn *f, uint8_t type, reg r)
+void stack_push_reg(struct fn *f, uint8_t type, reg r)
 {
-    push(f, (struct value){.kind = VAL_REG, .type = type, .reg = r});
+    stack_push(f, (struct value){.kind = VAL_REG, .type = type, .reg = r});
 }
 
-void push_local(struct fn *f, uint32_t index)
+void stack_push_local(struct fn *f, uint32_t index)
 {
-    push(f, (struct value){.kind = VAL_LOCAL, .type = fn_local(f, index)->type, .local = index});
+    stack_push(f,
+               (struct value){.kind = VAL_LOCAL, .type = fn_local(f, index)->type, .local = index});
 }
 
-void push_slot(struct fn *f, uint8_t type, int32_t slot)
+void stack_push_slot(struct fn *f, uint8_t type, int32_t slot)
 {
-    push(f, (struct value){.kind = VAL_SLOT, .type = type, .slot = slot});
+    stack_push(f, (struct value){.kind = VAL_SLOT, .type = type, .slot = slot});
 }
 
-struct value pop(struct fn *f)
+struct value stack_pop(struct fn *f)
 {
     struct value v = f->stack[--f->height];
 
@@ -364,7 +365,7 @@ struct value pop(struct fn *f)
 void stack_drop_to(struct fn *f, uint32_t height)
 {
     while (f->height > height) {
-        struct value v = pop(f);
+        struct value v = stack_pop(f);
 
         value_done(f, &v);
     }
@@ -635,7 +636,7 @@ reg value_dest(struct fn *f, uint8_t type, struct value *reuse, uint32_t avoid)
 
 void emit_local_get(struct fn *f)
 {
-    push_local(f, read_u32(f));
+    stack_push_local(f, read_u32(f));
 }
 
 static reg local_place(struct fn *f, struct local *l)
@@ -648,13 +649,13 @@ static reg local_place(struct fn *f, struct local *l)
 void emit_local_set(struct fn *f, bool tee)
 {
     uint32_t index = read_u32(f);
-    struct value v = pop(f);
+    struct value v = stack_pop(f);
     struct local *l = fn_local(f, index);
     reg r;
 
     if (v.kind == VAL_LOCAL && v.local == index) {
         if (tee)
-            push(f, v);
+            stack_push(f, v);
         return;
     }
     materialize_aliases(f, index);
@@ -692,5 +693,5 @@ void emit_local_set(struct fn *f, bool tee)
         local_bind(f, index, r, true);
     }
     if (tee)
-        push_local(f, index);
+        stack_push_local(f, index);
 }
