@@ -372,11 +372,9 @@ static enum task_result run(struct process *p, struct worker *w)
     }
 }
 
-static void prefetch(struct process *p)
+static void prefetch(const void *body)
 {
-    const struct guest *g = p->body;
-
-    __builtin_prefetch(g);
+    __builtin_prefetch(body);
 }
 
 const struct process_class guest_class = {run, release, prefetch};

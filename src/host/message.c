@@ -189,7 +189,7 @@ struct outcome host_message_send_receive_skip_search(struct guest *g, uint64_t p
 /* Takes a message with one of the tags, which may be anywhere in memory. False: no memory. */
 static bool take(struct process *p, const uint8_t *tags, size_t tag_count, struct message **out)
 {
-    int64_t few[8], *copy = few;
+    int64_t few[8] = {0}, *copy = few;
 
     if (tag_count > ARRAY_COUNT(few) && !(copy = mem_try_array(int64_t, tag_count)))
         return false;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#define _GNU_SOURCE
 #include "plat/command.h"
 #include <errno.h>
 #include <fcntl.h>
