@@ -42,7 +42,9 @@ struct environment {
     struct spinlock timers_lock;
     struct list timers; /* send timers that have not ended */
     uint64_t timer_count;
-    /* Called once, on the worker that ran the main process, after it has ended. */
+    /* Called once, on the worker that ran the main process, after it has ended. If it stops the
+     * scheduler, the other processes are left for environment_free; else they are killed now. It
+     * does not free the environment. */
     void (*on_exit)(struct environment *e, const struct environment_exit *how, void *arg);
     void *on_exit_arg;
     void *owner; /* for the layers above */

@@ -259,9 +259,12 @@ static void end(struct process *p, struct worker *w)
     if (UNLIKELY(process_id(p) == PROCESS_MAIN)) {
         struct environment_exit how = {(enum exit_reason)p->exit_reason, p->exit_status};
 
-        environment_end(e);
+        atomic_store(&e->is_ending, true);
         if (e->on_exit)
             e->on_exit(e, &how, e->on_exit_arg);
+        /* Where that has stopped the scheduler, the others are dropped with the environment. */
+        if (!scheduler_stopping(e->actors->scheduler))
+            environment_end(e);
     }
 }
 

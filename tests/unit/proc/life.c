@@ -699,3 +699,71 @@ TEST(a_kill_cancels_the_wait)
     CHECK(w.exit.reason == EXIT_KILLED);
     CHECK(world_close(&w));
 }
+
+/* 5.3.2, result 1: a child that fails before its entry function is told of by its result code: the
+ * parent takes its link back and does not die; a monitor hears of it. */
+static enum task_result stillborn(struct process *p, struct actor *self)
+{
+    process_answer(p->environment, self->other, process_id(p), 1);
+    process_set_exit(p, EXIT_STILLBORN, 0);
+    return TASK_DONE;
+}
+
+static enum task_result waits_for_child(struct process *p, struct actor *self)
+{
+    if (self->step == 0) {
+        self->step = 1;
+        self->other = actor_spawn(p, stillborn, process_id(p), 0, true, 7);
+        process_monitor(p, self->other);
+        wait_answer(p, self->other, DEADLINE_NEVER);
+        return TASK_PARK;
+    }
+    if (self->step == 1) {
+        if (!(p->wait.flags & WAIT_ANSWERED))
+            return TASK_PARK;
+        EXPECT(p->wait.value == 1);
+        wait_end(p);
+        process_forget_link(p, self->other);
+        EXPECT(p->bonds.count == 0);
+        self->step = 2;
+    }
+    return note_messages(p, self);
+}
+
+TEST(a_stillborn_child_does_not_end_its_parent)
+{
+    struct world w;
+
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        CHECK(world_open(&w, seed));
+        world_spawn(&w, waits_for_child, 0, 0);
+        CHECK(world_run(&w));
+        CHECK_NOTED(&w, 2000, TIMED_OUT);
+        CHECK(world_close(&w));
+    }
+}
+
+/* 3.1: environments are isolated: the same ids mean other processes. Their storage serves the next
+ * one. */
+TEST(environments_are_isolated)
+{
+    struct world w;
+    struct environment_options options = {.id = 2, .process_count_max = 1000};
+    struct spawn_options spawn = {0};
+
+    CHECK(world_open(&w, 5));
+    spawn.config = w.config;
+    CHECK(world_spawn(&w, role_idle, 0, 0) == PROCESS_MAIN);
+    for (int i = 0; i < 3; i++) {
+        struct environment *other = environment_new(&w.actors, &options, NULL);
+        struct process *p;
+
+        CHECK(other && !process_exists(other, PROCESS_MAIN));
+        CHECK(!process_kill(other, PROCESS_MAIN) && process_exists(w.environment, PROCESS_MAIN));
+        p = process_prepare(other, &spawn, NULL);
+        CHECK(p && process_id(p) == PROCESS_MAIN);
+        process_discard(p);
+        environment_free(other);
+    }
+    CHECK(world_close(&w));
+}
