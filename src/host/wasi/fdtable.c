@@ -5,24 +5,25 @@
 
 struct wasi_handle *wasi_handle_ref(struct wasi_handle *h)
 {
-    atomic_fetch_add_explicit(&h->references, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(h->standard ? &h->shared->references : &h->references, 1,
+                              memory_order_relaxed);
     return h;
 }
 
 void wasi_handle_unref(struct wasi_handle *h)
 {
-    /* acquire-release: whoever closes has seen all uses */
-    if (!h || atomic_fetch_sub_explicit(&h->references, 1, memory_order_acq_rel) != 1)
+    if (!h)
         return;
-    if (h->stream) {
-        bool closes = h->stream->has_io; /* then io_close closes the descriptor too */
-
-        wasi_stream_close(h->stream);
-        if (!closes)
-            file_close(atomic_load(&h->fd));
-    } else {
-        file_close(atomic_load(&h->fd));
+    if (h->standard) {
+        wasi_shared_unref(h->shared);
+        return;
     }
+    /* acquire-release: whoever closes has seen all uses */
+    if (atomic_fetch_sub_explicit(&h->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (!wasi_stream_close(h))
+        file_close(atomic_load(&h->fd));
+    wasi_shared_unref(h->shared);
     mem_free(h->root_path);
     mem_free(h);
 }
@@ -30,16 +31,7 @@ void wasi_handle_unref(struct wasi_handle *h)
 struct wasi_handle *wasi_handle_new(struct wasi_shared *sh, int fd, enum file_kind kind)
 {
     struct wasi_handle *h = mem_try(struct wasi_handle);
-    bool waits =
-        fd >= 0 && kind != FILE_REGULAR && kind != FILE_DIRECTORY && kind != FILE_BLOCK_DEVICE;
 
-    if (h && waits) {
-        h->stream = mem_try(struct wasi_stream);
-        if (!h->stream) {
-            mem_free(h);
-            h = NULL;
-        }
-    }
     if (!h) {
         file_close(fd);
         return NULL;
@@ -48,8 +40,12 @@ struct wasi_handle *wasi_handle_new(struct wasi_shared *sh, int fd, enum file_ki
     atomic_init(&h->fd, fd);
     h->kind = kind;
     h->shared = sh;
-    if (waits)
-        wasi_stream_init(h->stream, sh->scheduler, true);
+    atomic_fetch_add_explicit(&sh->references, 1, memory_order_relaxed);
+    if (fd >= 0 && kind != FILE_REGULAR && kind != FILE_DIRECTORY && kind != FILE_BLOCK_DEVICE &&
+        !wasi_stream_new(h)) {
+        wasi_handle_unref(h);
+        return NULL;
+    }
     return h;
 }
 

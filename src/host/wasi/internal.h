@@ -85,15 +85,19 @@ enum wasi_fdflag {
 };
 
 /* Something that may say "not yet". Many processes may wait for it; the scheduler allows one task
- * per direction, and that is `relay`, which wakes them all. A waiter that wakes tries again. */
+ * per direction, and that is `relay`, which wakes them all. A waiter that wakes tries again.
+ *
+ * Its end: the handle goes, the relay runs a last time, the descriptor is closed, and when no
+ * poller can report it any more the storage is freed. */
 struct wasi_stream {
     struct io io; /* first: release is given a pointer to it */
     struct task relay;
-    struct scheduler *scheduler;
-    bool has_io;          /* registered with a poller */
-    bool is_ours;         /* the storage is freed when the stream is closed; else it is a member */
-    struct spinlock lock; /* guards what follows */
-    bool armed[2];        /* the relay is the io's waiter, by direction */
+    struct wasi_shared *shared;
+    struct wasi_handle *handle; /* NULL: it is gone; guarded by the shared lock */
+    struct list link;           /* in shared->streams; guarded by the shared lock */
+    bool has_io;                /* registered with a poller */
+    struct spinlock lock;       /* guards what follows */
+    bool armed[2];              /* the relay is the io's waiter, by direction */
     bool closing;
     struct list waiters; /* of struct wasi_waiter */
 };
@@ -101,7 +105,7 @@ struct wasi_stream {
 struct wasi_waiter {
     struct list link;
     struct task *task;
-    struct wasi_stream *stream; /* NULL: in no list */
+    struct wasi_stream *_Atomic stream; /* NULL: in no list */
 };
 
 /* Something open, shared by descriptors and by the jobs that use it. */
@@ -130,16 +134,21 @@ struct wasi {
 };
 
 struct wasi_shared {
+    _Atomic uint32_t references; /* the runtime's, and one per handle or use of a standard one */
     struct scheduler *scheduler;
     uint64_t start_ns; /* where the guests' monotonic clock begins */
-    struct file_stream streams[3];
-    struct wasi_stream waitable[3];
+    struct file_stream standard[3];
     struct wasi_handle handles[3];
     struct wasi_fd fds[3]; /* what 0, 1 and 2 are in a process that has no table yet */
+    struct spinlock
+        lock; /* guards `streams`, and the ends of handles; taken before a stream's own */
+    struct list streams; /* of struct wasi_stream: all there are */
     void (*output_failed)(void *arg, int fd, enum file_error e);
     void *output_failed_arg;
     _Atomic uint32_t output_error; /* fd << 16 | enum file_error; 0: none */
 };
+
+void wasi_shared_unref(struct wasi_shared *sh);
 
 static inline struct wasi_shared *guest_wasi_shared(const struct guest *g)
 {
@@ -239,7 +248,14 @@ enum file_error wasi_handle_fd(struct wasi_handle *h, int *out);
 
 /* ---- streams (stream.c) ---- */
 
-void wasi_stream_init(struct wasi_stream *s, struct scheduler *sched, bool is_ours);
+/* A stream for `h`, whose `stream` it becomes. False: no memory. */
+bool wasi_stream_new(struct wasi_handle *h) MUST_USE;
+
+/* The handle goes: lets its stream end by itself. True: the descriptor will be closed with it. */
+bool wasi_stream_close(struct wasi_handle *h);
+
+/* The runtime ends: closes the streams that are left. */
+void wasi_streams_end(struct wasi_shared *sh);
 
 /* Registers the waiter of `t` for `direction`. False: it is ready (again) already: try once more. A
  * failure of the poller counts as ready in `*e`. */
@@ -248,9 +264,6 @@ bool wasi_stream_wait(struct wasi_stream *s, int fd, enum io_direction direction
 
 /* Takes the waiter out. Harmless if it is in no list. */
 void wasi_waiter_cancel(struct wasi_waiter *w);
-
-/* No more use of it: it frees itself when the scheduler has let go. */
-void wasi_stream_close(struct wasi_stream *s);
 
 /* A set of waiters that a parked process has; kept by its wait. */
 struct wasi_poll {

@@ -6,23 +6,23 @@ struct wasi_shared *wasi_shared_new(struct scheduler *s)
 {
     struct wasi_shared *sh = mem_new(struct wasi_shared);
 
+    atomic_init(&sh->references, 1);
     sh->scheduler = s;
     sh->start_ns = scheduler_now_ns(s);
+    list_init(&sh->streams);
     for (int i = 0; i < 3; i++) {
-        struct file_stream *stream = &sh->streams[i];
+        struct file_stream *stream = &sh->standard[i];
         struct wasi_handle *h = &sh->handles[i];
 
         file_stream_open(i, stream);
-        wasi_stream_init(&sh->waitable[i], s, false);
-        atomic_init(&h->references, 1); /* never goes: this is the last to hold it */
         atomic_init(&h->fd, stream->fd);
         h->kind = stream->file_kind;
         h->standard = stream;
         h->shared = sh;
-        if (stream->kind == FILE_STREAM_POLLABLE)
-            h->stream = &sh->waitable[i];
         if (stream->kind == FILE_STREAM_CLOSED)
             continue; /* the number is free */
+        if (stream->kind == FILE_STREAM_POLLABLE && !wasi_stream_new(h))
+            stream->kind = FILE_STREAM_BLOCKING;
         sh->fds[i].handle = h;
         sh->fds[i].base = WASI_RIGHTS_ALL;
         if (stream->terminal)
@@ -33,17 +33,22 @@ struct wasi_shared *wasi_shared_new(struct scheduler *s)
     return sh;
 }
 
+void wasi_shared_unref(struct wasi_shared *sh)
+{
+    /* acquire-release: whoever frees has seen all uses */
+    if (atomic_fetch_sub_explicit(&sh->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (int i = 0; i < 3; i++)
+        file_stream_close(&sh->standard[i]);
+    mem_free(sh);
+}
+
 void wasi_shared_free(struct wasi_shared *sh)
 {
     if (!sh)
         return;
-    for (int i = 0; i < 3; i++) {
-        if (sh->waitable[i].has_io)
-            sh->streams[i].owned = false; /* closed by the stream */
-        wasi_stream_close(&sh->waitable[i]);
-        file_stream_close(&sh->streams[i]);
-    }
-    mem_free(sh);
+    wasi_streams_end(sh);
+    wasi_shared_unref(sh); /* jobs that still run hold the others */
 }
 
 void wasi_shared_on_output_error(struct wasi_shared *sh,
@@ -65,7 +70,7 @@ enum file_error wasi_shared_output_error(const struct wasi_shared *sh, int *fd)
 void wasi_output_failed(struct wasi_handle *h, enum file_error e)
 {
     struct wasi_shared *sh = h->shared;
-    ptrdiff_t fd = h->standard ? h->standard - sh->streams : 0;
+    ptrdiff_t fd = h->standard ? h->standard - sh->standard : 0;
     uint32_t none = 0;
 
     if (fd != 1 && fd != 2)

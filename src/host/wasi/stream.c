@@ -5,6 +5,12 @@
  * descriptor is looked at once more. */
 #include "host/wasi/internal.h"
 
+/* No poller can report it any more. */
+static void stream_released(struct io *io)
+{
+    mem_free(CONTAINER_OF(io, struct wasi_stream, io));
+}
+
 static enum task_result relay_run(struct task *t, struct worker *w)
 {
     struct wasi_stream *s = CONTAINER_OF(t, struct wasi_stream, relay);
@@ -17,8 +23,8 @@ static enum task_result relay_run(struct task *t, struct worker *w)
     while ((node = list_pop_front(&s->waiters)) != NULL) {
         struct wasi_waiter *waiter = CONTAINER_OF(node, struct wasi_waiter, link);
 
-        waiter->stream = NULL;
-        task_wake(s->scheduler, w, waiter->task);
+        atomic_store_explicit(&waiter->stream, NULL, memory_order_relaxed);
+        task_wake(s->shared->scheduler, w, waiter->task);
     }
     spinlock_unlock(&s->lock);
     return closing ? TASK_DONE : TASK_PARK;
@@ -27,40 +33,80 @@ static enum task_result relay_run(struct task *t, struct worker *w)
 static void relay_done(struct task *t, struct worker *w)
 {
     struct wasi_stream *s = CONTAINER_OF(t, struct wasi_stream, relay);
+    struct wasi_shared *sh = s->shared;
 
-    (void)w;
-    if (s->is_ours)
-        mem_free(s);
+    spinlock_lock(&sh->lock); /* whoever closed it is through with it once we have the lock */
+    list_remove(&s->link);
+    spinlock_unlock(&sh->lock);
+    io_close(&s->io, sh->scheduler, w);
 }
 
 static const struct task_class relay_class = {.run = relay_run, .done = relay_done};
 
-void wasi_stream_init(struct wasi_stream *s, struct scheduler *sched, bool is_ours)
+bool wasi_stream_new(struct wasi_handle *h)
 {
-    s->scheduler = sched;
-    s->is_ours = is_ours;
+    struct wasi_stream *s = mem_try(struct wasi_stream);
+
+    if (!s)
+        return false;
+    s->shared = h->shared;
+    s->handle = h;
     list_init(&s->waiters);
     task_init(&s->relay, &relay_class);
+    h->stream = s;
+    spinlock_lock(&h->shared->lock);
+    list_push_back(&h->shared->streams, &s->link);
+    spinlock_unlock(&h->shared->lock);
+    return true;
 }
 
-/* The scheduler's pollers know the io no longer: lets the relay end, on a worker. */
-static void stream_released(struct io *io)
+bool wasi_stream_close(struct wasi_handle *h)
 {
-    struct wasi_stream *s = CONTAINER_OF(io, struct wasi_stream, io);
+    struct wasi_shared *sh = h->shared;
+    struct wasi_stream *s;
+    bool closes = false;
 
-    if (s->is_ours)
-        task_wake(s->scheduler, worker_current(), &s->relay);
-}
-
-void wasi_stream_close(struct wasi_stream *s)
-{
-    spinlock_lock(&s->lock);
-    s->closing = true;
-    spinlock_unlock(&s->lock);
-    if (s->has_io)
-        io_close(&s->io, s->scheduler, worker_current());
-    else if (s->is_ours)
+    if (h->kind == FILE_REGULAR || h->kind == FILE_DIRECTORY)
+        return false; /* never had one */
+    spinlock_lock(&sh->lock);
+    s = h->stream;
+    if (s && s->has_io) {
+        closes = true;
+        s->handle = NULL;
+        spinlock_lock(&s->lock);
+        s->closing = true;
+        spinlock_unlock(&s->lock);
+        task_wake(sh->scheduler, worker_current(), &s->relay);
+    } else if (s) {
+        list_remove(&s->link);
         mem_free(s);
+    }
+    spinlock_unlock(&sh->lock);
+    return closes;
+}
+
+void wasi_streams_end(struct wasi_shared *sh)
+{
+    struct list *node;
+
+    spinlock_lock(&sh->lock);
+    while ((node = list_pop_front(&sh->streams)) != NULL) {
+        struct wasi_stream *s = CONTAINER_OF(node, struct wasi_stream, link);
+
+        if (s->handle) {
+            s->handle->stream = NULL;
+            if (s->has_io) {
+                atomic_store(&s->handle->fd, -1);
+                if (s->handle->standard)
+                    s->handle->standard->owned = false;
+            }
+        }
+        if (s->has_io)
+            io_close(&s->io, sh->scheduler, NULL);
+        else
+            mem_free(s);
+    }
+    spinlock_unlock(&sh->lock);
 }
 
 bool wasi_stream_wait(struct wasi_stream *s, int fd, enum io_direction direction,
@@ -73,7 +119,7 @@ bool wasi_stream_wait(struct wasi_stream *s, int fd, enum io_direction direction
     *e = FERR_OK;
     spinlock_lock(&s->lock);
     if (!s->has_io) {
-        if (io_open(&s->io, s->scheduler, w, fd, stream_released, NULL)) {
+        if (io_open(&s->io, s->shared->scheduler, w, fd, stream_released, NULL)) {
             s->has_io = is_new = true;
         } else {
             *e = FERR_IO;
@@ -82,7 +128,7 @@ bool wasi_stream_wait(struct wasi_stream *s, int fd, enum io_direction direction
     }
     if (!ready) {
         waiter->task = t;
-        waiter->stream = s;
+        atomic_store_explicit(&waiter->stream, s, memory_order_relaxed);
         list_push_back(&s->waiters, &waiter->link);
         if (!s->armed[direction]) {
             if (io_wait(&s->io, direction, &s->relay) == IO_READY)
@@ -93,7 +139,7 @@ bool wasi_stream_wait(struct wasi_stream *s, int fd, enum io_direction direction
     }
     spinlock_unlock(&s->lock);
     if (is_new)
-        task_start(s->scheduler, w, &s->relay);
+        task_start(s->shared->scheduler, w, &s->relay);
     if (ready || (file_readiness(fd) & (wanted | FILE_HAS_HUNGUP))) {
         wasi_waiter_cancel(waiter);
         return false;
@@ -103,16 +149,16 @@ bool wasi_stream_wait(struct wasi_stream *s, int fd, enum io_direction direction
 
 void wasi_waiter_cancel(struct wasi_waiter *waiter)
 {
-    /* The relay clears `stream` under the stream's lock. A handle, and so the stream, outlives its
-     * waiters: the process that waits holds a descriptor of it. */
-    struct wasi_stream *s = waiter->stream;
+    /* The relay clears `stream` under the stream's lock. The stream outlives its waiters: the
+     * process that waits holds a descriptor of it. */
+    struct wasi_stream *s = atomic_load_explicit(&waiter->stream, memory_order_relaxed);
 
     if (!s)
         return;
     spinlock_lock(&s->lock);
-    if (waiter->stream) {
+    if (atomic_load_explicit(&waiter->stream, memory_order_relaxed)) {
         list_remove(&waiter->link);
-        waiter->stream = NULL;
+        atomic_store_explicit(&waiter->stream, NULL, memory_order_relaxed);
     }
     spinlock_unlock(&s->lock);
 }

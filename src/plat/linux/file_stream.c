@@ -52,11 +52,12 @@ void file_stream_open(int fd, struct file_stream *out)
     if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && !out->terminal))
         return;
     own = reopen_nonblocking(fd, flags & O_ACCMODE);
+    if (own < 0 && (flags & O_NONBLOCK))
+        own = file_duplicate(
+            fd); /* it does not block already; closing ours must not close the given */
     if (own >= 0) {
         out->fd = own;
         out->owned = true;
-        out->kind = FILE_STREAM_POLLABLE;
-    } else if (flags & O_NONBLOCK) {
         out->kind = FILE_STREAM_POLLABLE;
     } else {
         out->kind = FILE_STREAM_BLOCKING;
