@@ -608,6 +608,8 @@ bool module_decode(struct bytes *bytes, struct module **out, struct error *err)
     *bytes = (struct bytes){0};
     d.m->arena = d.arena;
     d.m->bytes = slice_make(d.arena->bytes.data, d.arena->bytes.size);
+    if (!d.m->bytes.data)
+        d.m->bytes = slice_text(""); /* no bytes at all are as malformed as any */
     reader_init(&d.r, d.m->bytes);
     ok = all(&d);
     vec_deinit(&d.functions);

@@ -1,0 +1,16 @@
+;; Every kind of control, with and without types, reachable and not.
+(module $control
+  (type $pair (func (param i32 i64) (result i64 i32)))
+  (func $swap (type $pair) (local.get 1) (local.get 0))
+  (func $f (export "f") (param i32) (result i32) (local i64 f32 f64)
+    (block $a (result i32)
+      (loop $b (result i32)
+        (if (result i32) (local.get 0) (then (br $a (i32.const 1))) (else (br_if $a (i32.const 2) (local.get 0))))
+        (br_if $b (local.get 0))))
+    (block $c (br_table $c 0 $c (local.get 0)))
+    (i32.const 3) (i64.const 4) (block (type $pair) (call $swap)) (drop) (drop)
+    (call_indirect (type $pair) (i32.const 1) (i64.const 2) (i32.const 0)) (drop) (drop)
+    (block (unreachable) (select) (drop))
+    (return (i32.const 0)))
+  (table 2 4 funcref)
+  (elem (i32.const 0) $swap $swap))
