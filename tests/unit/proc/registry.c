@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Names: section 5.4 and get_or_spawn of the reference, 11 D1 to D6. */
+#include "base/mem.h"
 #include "world.h"
 #include <stdio.h>
 
@@ -173,5 +174,57 @@ TEST(names_of_a_process_for_the_log)
     registry_names(r, id, &text);
     CHECK(slice_equal(slice_make(text.data, text.size), NAME("\"counter\"")));
     bytes_deinit(&text);
+    CHECK(world_close(&w));
+}
+
+/* Every allocation may fail: the call says so, and the registry is as it was. */
+TEST(every_allocation_of_the_registry_may_fail)
+{
+    struct world w;
+    struct registry *r;
+    uint64_t node, id, idle;
+    char name[32];
+
+    CHECK(world_open(&w, 1));
+    r = &w.environment->registry;
+    idle = world_spawn(&w, role_idle, 0, 0);
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof(name), "%d", i);
+        for (size_t n = 1;; n++) {
+            uint64_t ticket = 0;
+            bool ok;
+
+            CHECK(n < 10);
+            mem_fail_after(n);
+            if (i % 2)
+                ok = registry_put(r, slice_text(name), 0, idle);
+            else
+                ok = registry_claim(r, slice_text(name), idle, &ticket, &node, &id) ==
+                     REGISTRY_CLAIMED;
+            mem_fail_after(0);
+            if (ok)
+                break;
+            CHECK(!registry_get(r, slice_text(name), &node, &id));
+        }
+        registry_fulfil(r, slice_text(name), idle, 0, idle);
+        CHECK(registry_get(r, slice_text(name), &node, &id) && id == idle);
+    }
+    CHECK(r->count == 300);
+    CHECK(world_close(&w));
+}
+
+TEST(names_have_a_maximal_size)
+{
+    struct world w;
+    uint64_t node, id;
+    uint8_t *name = mem_new_array(uint8_t, REGISTRY_NAME_SIZE_MAX + 1);
+
+    CHECK(world_open(&w, 1));
+    CHECK(registry_put(&w.environment->registry, slice_make(name, REGISTRY_NAME_SIZE_MAX), 5, 1));
+    CHECK(!registry_put(&w.environment->registry, slice_make(name, REGISTRY_NAME_SIZE_MAX + 1), 5,
+                        1));
+    CHECK(!registry_get(&w.environment->registry, slice_make(name, REGISTRY_NAME_SIZE_MAX + 1),
+                        &node, &id));
+    mem_free(name);
     CHECK(world_close(&w));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Timed receives (4.4) and messages after a delay (5.5; 11 B1, E1 to E3), on the virtual clock. */
+#include "base/mem.h"
 #include "world.h"
 
 static uint64_t now(struct process *p)
@@ -210,5 +211,71 @@ TEST(pending_timers_are_dropped_with_the_environment)
     world_spawn(&w, long_timers, 0, 0);
     CHECK(world_run(&w));
     CHECK(environment_timer_count(w.environment) > 90);
+    CHECK(world_close(&w));
+}
+
+/* More tags than fit into the wait: every message wakes, and the right one ends it. */
+static enum task_result waits_for_many(struct process *p, struct actor *self)
+{
+    static const int64_t wanted[] = {100, 101, 102, 103, 104, 7};
+    struct message *m;
+
+    if (actor_receive(p, wanted, ARRAY_COUNT(wanted), UINT64_MAX, &m) == GOT_NOTHING) {
+        EXPECT(p->wait.tag_count == WAIT_TAGS_MANY);
+        return TASK_PARK;
+    }
+    note(self->world, m->tag);
+    note(self->world, p->mailbox.count);
+    message_free(p->environment->actors, m);
+    return TASK_DONE;
+}
+
+static enum task_result sends_up_to_nine(struct process *p, struct actor *self)
+{
+    if (self->count++ == 9)
+        return TASK_DONE;
+    actor_send(p, self->other, (int64_t)self->count, NULL, 0);
+    return TASK_YIELD;
+}
+
+TEST(a_receive_may_list_many_tags)
+{
+    struct world w;
+
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        CHECK(world_open(&w, seed));
+        world_spawn(&w, waits_for_many, 0, 0);
+        world_spawn(&w, sends_up_to_nine, PROCESS_MAIN, 0);
+        CHECK(world_run(&w));
+        CHECK(w.event_count == 2 && w.events[0] == 7 && w.events[1] >= 6);
+        CHECK(world_close(&w));
+    }
+}
+
+/* Without memory for its table or node a timer is refused, and the message stays the caller's. */
+static enum task_result starts_without_memory(struct process *p, struct actor *self)
+{
+    struct message *m = message_new(p->environment->actors, 1, 0);
+    uint64_t id;
+
+    for (size_t n = 1; n <= 2; n++) {
+        mem_fail_after(n);
+        EXPECT(!send_timer_start(p, process_id(p), m, MS, &id, NULL));
+        mem_fail_after(0);
+    }
+    EXPECT(send_timer_start(p, process_id(p), m, MS, &id, NULL) && id == 0);
+    EXPECT(send_timer_cancel(p, 0));
+    note(self->world, 1);
+    return TASK_DONE;
+}
+
+TEST(a_timer_without_memory_is_refused)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 1));
+    world_spawn(&w, starts_without_memory, 0, 0);
+    CHECK(world_run(&w));
+    CHECK_NOTED(&w, 1);
     CHECK(world_close(&w));
 }
