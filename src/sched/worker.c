@@ -135,7 +135,16 @@ static struct task *pick_seeded(struct core *c)
 static bool used_up_is_due(struct core *c)
 {
     return c->woken_runs >= WOKEN_RUNS_MAX ||
-           clock_cycles() - c->woken_since > c->cycles_per_ms * (WOKEN_TIME_NS / NS_PER_MS);
+           (c->woken_runs > 0 &&
+            clock_cycles() - c->woken_since > c->cycles_per_ms * (WOKEN_TIME_NS / NS_PER_MS));
+}
+
+/* Counts a pick of a woken task. Their time begins with the first after a used-up one: counted from
+ * that one's own begin, its slice would be their time, and they would never run. */
+static void count_woken(struct core *c)
+{
+    if (c->woken_runs++ == 0)
+        c->woken_since = clock_cycles();
 }
 
 /* The next task of our own queues, or NULL. */
@@ -151,13 +160,13 @@ static struct task *pick(struct core *c)
         t = c->slot;
         c->slot = NULL;
         c->slot_runs++;
-        c->woken_runs++;
+        count_woken(c);
         return t;
     }
     c->slot_runs = 0;
     t = pop_ring(c);
     if (t) {
-        c->woken_runs++;
+        count_woken(c);
         return t;
     }
     if (c->slot) { /* the ring was emptied by a thief */
@@ -172,7 +181,6 @@ static struct task *pick(struct core *c)
         return NULL;
 used_up:
     c->woken_runs = 0;
-    c->woken_since = clock_cycles();
     return t;
 }
 
@@ -268,6 +276,7 @@ again:
         atomic_exchange_explicit(&t->state, TASK_QUEUED, memory_order_acq_rel);
         c->stats.used_up++;
         look(c, true);
+        c->woken_since = clock_cycles(); /* the slice just ended is not time the woken had */
         if (s->options.deterministic) {
             core_push(c, t, false);
             break;
