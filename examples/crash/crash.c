@@ -15,7 +15,7 @@
 
 static void read_beyond_memory(const int *n, int *result)
 {
-    const volatile int *far = (const volatile int *)(uintptr_t)0xfffffff0u;
+    const volatile int *far = (const volatile int *)(uintptr_t)0xf0000000u;
 
     *result = far[*n];
 }
