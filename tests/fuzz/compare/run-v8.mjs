@@ -16,8 +16,8 @@ function trapWord(error) {
     if (/memory access out of bounds|data segment/.test(text)) return "memory";
     if (/table index is out of bounds|table access out of bounds|element segment|table or|out of bounds/.test(text)) return "table";
     if (/divide by zero|remainder by zero/.test(text)) return "zero";
-    if (/divide result unrepresentable/.test(text)) return "overflow";
-    if (/float unrepresentable/.test(text)) return "conversion";
+    if (/divide result unrepresentable/.test(text)) return "range";
+    if (/float unrepresentable/.test(text)) return "range";
     if (/null function|signature mismatch|indirect/.test(text)) return "signature";
     return "unknown: " + text;
 }

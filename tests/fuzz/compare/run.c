@@ -41,9 +41,9 @@ static const char *trap_word(enum trap kind)
     case TRAP_INTEGER_DIVIDE_BY_ZERO:
         return "zero";
     case TRAP_INTEGER_OVERFLOW:
-        return "overflow";
+        return "range";
     case TRAP_INVALID_CONVERSION:
-        return "conversion";
+        return "range";
     case TRAP_STACK_EXHAUSTED:
         return "stack";
     default:
