@@ -23,7 +23,7 @@ static struct outcome simple_job(struct guest *g, uint32_t fd, const struct simp
     if (running)
         return wasi_parked();
     if (!j) {
-        e = wasi_fd_get(g, fd, s->right, FERR_PERM, &f);
+        e = wasi_fd_get(g, fd, s->right, FERR_NOTCAPABLE, &f);
         if (e)
             return wasi_done(e);
         if (f->handle->kind == FILE_DIRECTORY && !s->is_directory_fine)
@@ -166,7 +166,7 @@ struct outcome host_wasi_fd_fdstat_get(struct guest *g, uint32_t fd, uint32_t fd
 {
     uint8_t *out = wasi_bytes(g, fdstat_out, 24);
     struct wasi_fd *f;
-    enum file_error e = wasi_fd_get(g, fd, 0, FERR_PERM, &f);
+    enum file_error e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &f);
 
     if (e)
         return wasi_done(e);
@@ -183,7 +183,7 @@ struct outcome host_wasi_fd_fdstat_get(struct guest *g, uint32_t fd, uint32_t fd
 struct outcome host_wasi_fd_fdstat_set_flags(struct guest *g, uint32_t fd, uint32_t flags)
 {
     struct wasi_fd *f;
-    enum file_error e = wasi_fd_get(g, fd, WASI_FD_FDSTAT_SET_FLAGS, FERR_PERM, &f);
+    enum file_error e = wasi_fd_get(g, fd, WASI_FD_FDSTAT_SET_FLAGS, FERR_NOTCAPABLE, &f);
 
     if (e)
         return wasi_done(e);
@@ -211,11 +211,11 @@ struct outcome host_wasi_fd_fdstat_set_rights(struct guest *g, uint32_t fd, uint
 
     if (!w)
         return wasi_done(FERR_NOMEM);
-    e = wasi_fd_get(g, fd, 0, FERR_PERM, &f);
+    e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &f);
     if (e)
         return wasi_done(e);
     if ((rights_base & ~f->base) || (rights_inheriting & ~f->inheriting))
-        return wasi_done(FERR_PERM); /* rights only shrink */
+        return wasi_done(FERR_NOTCAPABLE); /* rights only shrink */
     f->base = rights_base;
     f->inheriting = rights_inheriting;
     return wasi_done(FERR_OK);
@@ -242,7 +242,7 @@ struct outcome host_wasi_fd_filestat_get(struct guest *g, uint32_t fd, uint32_t 
     j = wasi_job_resume(g, &running);
     if (running)
         return wasi_parked();
-    e = wasi_fd_get(g, fd, WASI_FD_FILESTAT_GET, FERR_PERM, &f);
+    e = wasi_fd_get(g, fd, WASI_FD_FILESTAT_GET, FERR_NOTCAPABLE, &f);
     if (!e && !out)
         e = FERR_FAULT;
     if (!e && !j && atomic_load(&f->handle->fd) >= 0) {
@@ -289,7 +289,7 @@ struct outcome host_wasi_fd_filestat_set_times(struct guest *g, uint32_t fd, uin
     if (running)
         return wasi_parked();
     if (!j) {
-        e = wasi_fd_get(g, fd, WASI_FD_FILESTAT_SET_TIMES, FERR_PERM, &f);
+        e = wasi_fd_get(g, fd, WASI_FD_FILESTAT_SET_TIMES, FERR_NOTCAPABLE, &f);
         if (!e)
             e = wasi_times(atim, mtim, fst_flags, &times);
         if (e)
@@ -314,7 +314,7 @@ static enum file_error preopened_name(struct guest *g, uint32_t fd, const char *
 
     if (!wasi_table(g))
         return FERR_NOMEM;
-    e = wasi_fd_get(g, fd, 0, FERR_PERM, &f);
+    e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &f);
     if (e)
         return e;
     if (!f->is_preopened)
@@ -361,7 +361,7 @@ static struct outcome seek(struct guest *g, uint32_t fd, int64_t offset, uint32_
     uint8_t *out = wasi_bytes(g, filesize_out, 8);
     struct wasi_fd *f;
     uint64_t position;
-    enum file_error e = wasi_fd_get(g, fd, 0, FERR_PERM, &f);
+    enum file_error e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &f);
 
     if (e)
         return wasi_done(e);
@@ -370,7 +370,7 @@ static struct outcome seek(struct guest *g, uint32_t fd, int64_t offset, uint32_
     if (f->handle->standard || f->handle->stream)
         return wasi_done(FERR_SPIPE);
     if ((f->base & right) != right)
-        return wasi_done(FERR_PERM);
+        return wasi_done(FERR_NOTCAPABLE);
     if (!out)
         return wasi_done(FERR_FAULT);
     e = file_seek(atomic_load(&f->handle->fd), offset, (int)whence, &position);

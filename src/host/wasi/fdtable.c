@@ -113,7 +113,7 @@ struct wasi *wasi_table(struct guest *g)
         }
         memcpy(h->root_path, c->dirs.items[i].host_path, size);
         w->fds.items[w->fds.count++] = (struct wasi_fd){.handle = h,
-                                                        .base = WASI_RIGHTS_ALL,
+                                                        .base = WASI_RIGHTS_DIRECTORY,
                                                         .inheriting = WASI_RIGHTS_ALL,
                                                         .is_preopened = true,
                                                         .dir_index = (uint32_t)i};

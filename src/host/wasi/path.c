@@ -21,13 +21,13 @@ static enum file_error place_get(struct guest *g, const struct place *p, struct 
 
     if (!wasi_table(g)) /* so that fd numbers mean entries of a table that stays */
         return FERR_NOMEM;
-    e = wasi_fd_get(g, p->fd, 0, FERR_PERM, f);
+    e = wasi_fd_get(g, p->fd, 0, FERR_NOTCAPABLE, f);
     if (e)
         return e;
     if ((*f)->handle->kind != FILE_DIRECTORY)
         return FERR_NOTDIR;
     if (((*f)->base & p->right) != p->right)
-        return FERR_PERM;
+        return FERR_NOTCAPABLE;
     return wasi_path(g, p->path, p->path_size, path);
 }
 
@@ -227,7 +227,7 @@ static void readlink_work(struct wasi_job *j)
         j->error =
             file_path_readlink(dir, j->path, (char *)j->buffer, (size_t)j->numbers[0], &j->size);
     if (!j->error && j->size > j->numbers[0])
-        j->error = FERR_RANGE;
+        j->size = j->numbers[0]; /* cut, as readlink(2) does */
 }
 
 struct outcome host_wasi_path_readlink(struct guest *g, uint32_t fd, uint32_t path,
@@ -383,6 +383,8 @@ static enum file_error open_flags(uint32_t dirflags, uint32_t oflags, uint64_t b
     if (oflags & OFLAG_DIRECTORY) {
         if (oflags & (OFLAG_CREAT | OFLAG_EXCL | OFLAG_TRUNC))
             return FERR_INVAL;
+        if (base & WASI_FD_WRITE)
+            return FERR_ISDIR;
         *out = flags | FILE_OPEN_DIRECTORY | FILE_OPEN_READ;
         return FERR_OK;
     }
@@ -466,7 +468,7 @@ struct outcome host_wasi_path_open(struct guest *g, uint32_t fd, uint32_t dirfla
     if (!e && !out)
         e = FERR_FAULT;
     if (!e)
-        e = wasi_fd_get(g, fd, 0, FERR_PERM, &dir);
+        e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &dir);
     if (!e)
         e = open_end(g, j, dir, rights_base, rights_inheriting, fdflags, &number);
     wasi_job_free(j);

@@ -243,8 +243,9 @@ BODY_TEST(wasi_rights_shrink_and_are_checked)
     (void)w;
     iovec(g, DATA, 2);
     EXPECT(errno_of(host_wasi_fd_read(g, (uint32_t)fd, IOVS, 1, OUT)) == FERR_BADF);
-    EXPECT(errno_of(host_wasi_fd_sync(g, (uint32_t)fd)) == FERR_PERM);
-    EXPECT(errno_of(host_wasi_fd_fdstat_set_rights(g, (uint32_t)fd, WASI_FD_READ, 0)) == FERR_PERM);
+    EXPECT(errno_of(host_wasi_fd_sync(g, (uint32_t)fd)) == FERR_NOTCAPABLE);
+    EXPECT(errno_of(host_wasi_fd_fdstat_set_rights(g, (uint32_t)fd, WASI_FD_READ, 0)) ==
+           FERR_NOTCAPABLE);
     EXPECT(errno_of(host_wasi_fd_fdstat_set_rights(g, (uint32_t)fd, WASI_FD_SEEK, 0)) == 0);
     EXPECT(errno_of(host_wasi_fd_write(g, (uint32_t)fd, IOVS, 1, OUT)) == FERR_BADF);
     EXPECT(errno_of(host_wasi_fd_readdir(g, (uint32_t)fd, DATA, 100, 0, OUT)) == FERR_NOTDIR);
@@ -364,8 +365,8 @@ BODY_TEST(wasi_links_renames_and_removal)
     EXPECT(wasi_get64(mem(g, OUT) + 24) == 2);
     EXPECT(errno_of(host_wasi_path_symlink(g, PATH, put(g, PATH, "d/f"), 3, PATH2,
                                            put(g, PATH2, "soft"))) == 0);
-    EXPECT(errno_of(host_wasi_path_readlink(g, 3, PATH, put(g, PATH, "soft"), DATA, 2, OUT)) ==
-           FERR_RANGE);
+    EXPECT(errno_of(host_wasi_path_readlink(g, 3, PATH, put(g, PATH, "soft"), DATA, 2, OUT)) == 0);
+    EXPECT(out32(g) == 2 && memcmp(mem(g, DATA), "d/", 3) == 0);
     EXPECT(errno_of(host_wasi_path_readlink(g, 3, PATH, put(g, PATH, "soft"), DATA, 9, OUT)) == 0);
     EXPECT(out32(g) == 3 && memcmp(mem(g, DATA), "d/f", 3) == 0);
     EXPECT(errno_of(host_wasi_path_readlink(g, 3, PATH, put(g, PATH, "hard"), DATA, 9, OUT)) ==
