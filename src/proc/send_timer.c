@@ -41,7 +41,7 @@ static void leave(struct send_timer *t)
 {
     struct environment *e = t->environment;
 
-    /* All under the lock: send_timers_drop, which goes on to free the environment, waits for it. */
+    /* All under the lock: who then sees no timers left may free the environment. */
     spinlock_lock(&e->timers_lock);
     list_remove(&t->link);
     e->timer_count--;
@@ -127,27 +127,17 @@ bool send_timer_cancel(struct process *p, uint64_t id)
     return prevented;
 }
 
+/* Nothing fires any more: the scheduler has stopped, or else there are no timers. */
 void send_timers_drop(struct environment *e)
 {
     struct actors *a = e->actors;
 
-    for (;;) {
-        struct send_timer *t = NULL;
+    while (!list_empty(&e->timers)) {
+        struct send_timer *t = CONTAINER_OF(e->timers.next, struct send_timer, link);
 
-        spinlock_lock(&e->timers_lock);
-        if (!list_empty(&e->timers)) {
-            t = CONTAINER_OF(e->timers.next, struct send_timer, link);
-            resource_ref(&t->resource);
-        }
-        spinlock_unlock(&e->timers_lock);
-        if (!t)
-            return;
         if (change_state(t, SEND_CANCELLED))
             message_free(a, t->message);
-        if (timer_cancel(a->scheduler, &t->timer))
-            leave(t);
-        else
-            thread_yield(); /* it is firing on a worker, which will leave by itself */
-        resource_unref(&t->resource);
+        timer_cancel(a->scheduler, &t->timer);
+        leave(t);
     }
 }
