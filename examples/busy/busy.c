@@ -54,11 +54,11 @@ int main(int argc, char **argv)
     struct lateness late;
     lun_task clock;
 
-    for (i = 0; i < count; i++)
-        lun_spawn(loop, NULL, 0);
     printf("%d processes loop for ever; a clock wants to tick every %d ms.\n", count, PERIOD_MS);
     fflush(stdout);
     clock = LUN_START(tick, &ticks, &late);
+    for (i = 0; i < count; i++)
+        lun_spawn(loop, NULL, 0);
     if (lun_wait(&clock, LUN_FOREVER) != 0)
         return 1;
     printf("It ticked %d times; %.2f ms late on average, %.2f ms at worst.\n", ticks,

@@ -8,6 +8,8 @@
 #include "cli/args.h"
 #include "cli/command.h"
 #include "runtime/lunatic_runtime.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -275,22 +277,46 @@ static int report_runtime(const struct lunatic_error *err)
 }
 
 /* Waits for the program's end, and says what no line of the log has said. */
-static int finish(struct lunatic_environment *e)
+static int finish(struct lunatic_environment *e, uint64_t timeout_ms)
 {
     struct lunatic_exit how;
+    bool in_time = lunatic_environment_wait(e, timeout_ms ? timeout_ms : UINT64_MAX, &how);
     int caught;
 
-    (void)!lunatic_environment_wait(e, UINT64_MAX, &how);
+    if (!in_time) {
+        lunatic_environment_stop(e);
+        (void)!lunatic_environment_wait(e, UINT64_MAX, &how);
+    }
     pthread_mutex_lock(&stopper.lock);
     stopper.running = NULL;
     caught = stopper.caught;
     pthread_mutex_unlock(&stopper.lock);
     if (caught != 0)
         return EXIT_SIGNAL_BASE + caught;
-    if (how.kind == LUNATIC_EXIT_OUTPUT || how.kind == LUNATIC_EXIT_TIMEOUT ||
-        how.kind == LUNATIC_EXIT_STUCK)
+    if (!in_time) {
+        fprintf(stderr, "lunatic: stopped after %llu ms (--timeout)\n",
+                (unsigned long long)timeout_ms);
+        return EXIT_TIMEOUT;
+    }
+    if (how.kind == LUNATIC_EXIT_OUTPUT || how.kind == LUNATIC_EXIT_STUCK)
         fprintf(stderr, "lunatic: %s\n", how.text);
     return how.status;
+}
+
+/* A directory that the user named and the program would not get is a mistake of the command line.
+ */
+static bool check_dirs(const struct request *r, struct error *err)
+{
+    size_t i;
+
+    for (i = 0; i < r->dir_count; i++) {
+        int fd = open(r->dirs[i].host_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+            return fail_os(err, errno, "--dir %s", r->dirs[i].host_path);
+        close(fd);
+    }
+    return true;
 }
 
 static int run(const struct request *r)
@@ -319,7 +345,7 @@ static int run(const struct request *r)
     }
     stopper.running = e;
     pthread_mutex_unlock(&stopper.lock);
-    status = finish(e);
+    status = finish(e, r->environment.timeout_ms);
 out:
     lunatic_environment_free(e);
     lunatic_module_free(m);
@@ -337,7 +363,7 @@ int cmd_run(int count, char **words)
         status = report(&err);
     else if (r.help)
         status = help_print("run");
-    else if (!take_signals_start(&err))
+    else if (!check_dirs(&r, &err) || !take_signals_start(&err))
         status = report(&err);
     else
         status = run(&r);

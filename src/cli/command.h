@@ -11,6 +11,7 @@ enum {
     EXIT_OK = 0,
     EXIT_ERROR = 1,        /* after one line "lunatic: ..." on standard error */
     EXIT_USAGE = 2,        /* the command line was not understood */
+    EXIT_TIMEOUT = 124,    /* as of timeout(1) */
     EXIT_SIGNAL_BASE = 128 /* plus the number of the signal that ended the program */
 };
 

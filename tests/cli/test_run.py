@@ -122,8 +122,9 @@ class Run(CliTest):
             #include <stdlib.h>
             int main(void)
             {
+                void *volatile p;
                 long got = 0;
-                while (got < 64 && malloc(1 << 20))
+                while (got < 64 && (p = malloc(1 << 20)) != NULL)
                     got++;
                 printf("%d\n", got >= 64);
                 return 0;
