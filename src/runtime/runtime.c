@@ -12,6 +12,9 @@
 
 #define VERSION "0.1.0"
 
+/* By how much the virtual clock moves per slice, so that a process that only loops does not stop time. */
+#define VIRTUAL_SLICE_NS 10000
+
 const char *lunatic_version(void)
 {
     return VERSION;
@@ -134,6 +137,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     sched.worker_count = o.workers;
     sched.deterministic = o.deterministic;
     sched.virtual_clock = o.deterministic;
+    sched.virtual_slice_ns = VIRTUAL_SLICE_NS;
     sched.stop_when_stuck = o.deterministic;
     sched.seed = o.seed;
     sched.tick = METERED_ONLY || o.metered || o.deterministic ? TICK_OFF : TICK_AUTO;
