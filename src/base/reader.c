@@ -41,9 +41,9 @@ static uint64_t leb(struct reader *r, unsigned bits, bool is_signed)
         value |= (uint64_t)(byte & 0x7f) << shift;
         if (shift + 7 >= bits) { /* the last byte that is allowed */
             unsigned used = bits - shift; /* value bits in it, 1 to 7 */
-            uint8_t rest = (uint8_t)(byte & 0x7f) >> used;
+            unsigned rest = (byte & 0x7fu) >> used;
             bool negative = is_signed && (byte >> (used - 1) & 1);
-            uint8_t expected = negative ? (uint8_t)(0x7f >> used) : 0;
+            unsigned expected = negative ? 0x7fu >> used : 0;
 
             if (byte & 0x80)
                 return set_error(r, READER_TOO_LONG, begin);

@@ -23,7 +23,9 @@ struct reader {
 
 static inline void reader_init(struct reader *r, struct slice s)
 {
-    *r = (struct reader){s.data, s.data, s.data + s.size, READER_OK, NULL};
+    const uint8_t *end = s.size ? s.data + s.size : s.data; /* the data of no bytes may be NULL */
+
+    *r = (struct reader){s.data, s.data, end, READER_OK, NULL};
 }
 
 static inline bool reader_ok(const struct reader *r)
