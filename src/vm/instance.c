@@ -75,6 +75,7 @@ struct instance *instance_new(struct program *p, struct vm_worker *w,
                        ? (uint32_t)limits->table_max
                        : TABLE_ELEMENTS_MAX;
     s->committed = 0;
+    s->owns_tables = false;
 
     i->fiber = f;
     i->program = p;
@@ -114,7 +115,7 @@ void instance_free(struct instance *i, struct vm_worker *w)
     }
     if (s->committed)
         region_uncommit(s->committed);
-    if (i->flags & INSTANCE_OWN_TABLES)
+    if (s->owns_tables)
         tables_release(i);
     if (i->dropped)
         mem_free(i->dropped);

@@ -32,10 +32,8 @@ struct instance {
         *memory; /* its object, when shared with other instances or embedders; else NULL */
     struct program *program;
     uint8_t *dropped;  /* bit per data segment, then per element segment; NULL: none dropped yet */
-    uint64_t progress; /* of a long bulk operation that yielded; also read by fiber_resume: where a
-                        * preempted function goes on (no bulk operation is under way then) */
-    uint32_t flags;
-    uint32_t slot_class;
+    uint64_t progress; /* of a long bulk operation that yielded; else 0 */
+    const void *resume_ip; /* while fiber_resume restores registers: where it jumps to */
 
     uint64_t globals[]; /* cells of the defined globals (index - imported_globals), one word each */
 };
@@ -49,7 +47,7 @@ struct instance {
 #define INSTANCE_FUEL             48
 #define INSTANCE_RESULTS          56
 #define INSTANCE_IMPORTED_GLOBALS 64
-#define INSTANCE_PROGRESS         96
+#define INSTANCE_RESUME_IP        104
 #define INSTANCE_GLOBALS          112
 
 static_assert(offsetof(struct instance, memory_base) == INSTANCE_MEMORY_BASE, "generated code");
@@ -62,7 +60,7 @@ static_assert(offsetof(struct instance, fuel) == INSTANCE_FUEL, "generated code"
 static_assert(offsetof(struct instance, results) == INSTANCE_RESULTS, "generated code");
 static_assert(offsetof(struct instance, imported_globals) == INSTANCE_IMPORTED_GLOBALS,
               "gen. code");
-static_assert(offsetof(struct instance, progress) == INSTANCE_PROGRESS, "read by resume.S");
+static_assert(offsetof(struct instance, resume_ip) == INSTANCE_RESUME_IP, "read by resume.S");
 static_assert(offsetof(struct instance, globals) == INSTANCE_GLOBALS, "generated code");
 
 /* Bytes below stack_limit that frames need not ask for: small leaf functions, the calls into stubs

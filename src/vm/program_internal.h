@@ -56,10 +56,6 @@ uint64_t constexpr_eval(const struct constexpr_ *c, uint64_t *const *globals,
 /* The value of an item of an element segment. */
 uint64_t instance_constant(struct instance *i, const struct constexpr_ *c);
 
-/* instance->flags */
-#define INSTANCE_OWN_TABLES                                                                        \
-    1u /* instance->tables is the instance's own array, of tables it shares or owns */
-
 struct slot *instance_slot(struct instance *i);
 
 #endif

@@ -46,7 +46,8 @@ struct slot {
     uint32_t hot;           /* offset of the hot page from low */
     uint8_t region;
     uint8_t moved_region;
-    bool is_foreign; /* another worker ran it or wrote to it: scan */
+    bool owns_tables; /* instance->tables is its own array */
+    bool is_foreign;  /* another worker ran it or wrote to it: scan */
 };
 
 /* The layout that all slots of a program have. Offsets are from the hot page. */

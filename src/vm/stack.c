@@ -8,6 +8,11 @@
 #define COLOURS 1024u /* bytes that the tops of equal blocks differ by, at most */
 #define STEP    4096u
 
+/* The stress mode copies a live part beyond this size only at every so many safe points: a recursion
+ * down to the end of a 4 MiB stack would else copy gigabytes. */
+#define STRESS_LIVE_MAX 16384u
+#define STRESS_INTERVAL 509u
+
 static uint64_t size_of(const struct fiber *f)
 {
     return (uint64_t)(f->stack_top - f->stack_low);
@@ -64,9 +69,10 @@ void stack_move(struct fiber *f, uint64_t room)
 {
     uint64_t live = (uint64_t)(f->stack_top - (uint8_t *)f->guest_sp);
     uint64_t size = live + room;
+    static _Thread_local uint32_t passed;
     bool moved;
 
-    if (f->preempted)
+    if (f->preempted || (live > STRESS_LIVE_MAX && ++passed % STRESS_INTERVAL != 0))
         return;
     if (f->stack_region < REGION_COUNT && size < region_stride(f->stack_region) - COLOURS)
         size = region_stride(f->stack_region) - COLOURS;

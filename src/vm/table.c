@@ -37,7 +37,7 @@ struct table *table_own(struct instance *i, uint32_t index)
 
     if (!t->is_shared)
         return t;
-    if (!(i->flags & INSTANCE_OWN_TABLES)) {
+    if (!instance_slot(i)->owns_tables) {
         uint32_t count = i->program->table_count;
         struct table **tables = mem_try_array(struct table *, count);
 
@@ -45,7 +45,7 @@ struct table *table_own(struct instance *i, uint32_t index)
             return NULL;
         memcpy(tables, i->tables, count * sizeof(*tables));
         i->tables = tables;
-        i->flags |= INSTANCE_OWN_TABLES;
+        instance_slot(i)->owns_tables = true;
     }
     copy = table_new(t->type, t->length, t->max);
     if (!copy)
@@ -84,5 +84,5 @@ void tables_release(struct instance *i)
         if (!i->tables[t]->is_shared)
             table_unref(i->tables[t]);
     mem_free(i->tables);
-    i->flags &= ~INSTANCE_OWN_TABLES;
+    instance_slot(i)->owns_tables = false;
 }

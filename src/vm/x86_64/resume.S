@@ -13,7 +13,7 @@
 #define INSTANCE_MEMORY_BASE   0
 #define INSTANCE_MEMORY_LENGTH 8
 #define INSTANCE_FIBER         24
-#define INSTANCE_PROGRESS      96
+#define INSTANCE_RESUME_IP     104
 #define REGISTERS_GPR 8
 #define REGISTERS_XMM 136
 #define TRAP_STACK_EXHAUSTED 10
@@ -69,7 +69,7 @@ restore:
         movq    $0, FIBER_PREEMPTED(%rdi)
         movq    FIBER_GUEST_IP(%rdi), %rcx
         movq    (REGISTERS_GPR+8*15)(%rax), %rdx
-        movq    %rcx, INSTANCE_PROGRESS(%rdx)
+        movq    %rcx, INSTANCE_RESUME_IP(%rdx)
         movq    %rax, %rsp
         popfq
         .set    G, REGISTERS_GPR - 8
@@ -106,7 +106,7 @@ restore:
         movq    (G+8*14)(%rsp), %r14
         movq    (G+8*15)(%rsp), %r15
         movq    (G+8*4)(%rsp), %rsp
-        jmpq    *INSTANCE_PROGRESS(%r15)
+        jmpq    *INSTANCE_RESUME_IP(%r15)
 
 /* All exits end here: rcx = the fiber, eax = enum stop. */
         .p2align 4
