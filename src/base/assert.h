@@ -14,7 +14,7 @@
 #define ARRAY_COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 
 /* The structure of type `type` whose `member` is at `ptr`. */
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 /* Prints where and what, then aborts. Any thread. */
 NO_RETURN void assert_failed(const char *file, int line, const char *text);

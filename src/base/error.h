@@ -32,7 +32,8 @@ struct error {
 };
 
 /* Fills `err` (which may be NULL: the caller wants no words) and returns false, so that a check
- * reads `return fail(err, ERR_LIMIT, "memory of %u pages, at most %u", pages, max);`. Any thread. */
+ * reads `return fail(err, ERR_LIMIT, "memory of %u pages, at most %u", pages, max);`. Any thread.
+ */
 bool fail(struct error *err, enum error_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* The same for a failed system call: appends ": " and the words of `errnum`. */

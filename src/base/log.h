@@ -13,7 +13,8 @@ enum log_level { LOG_OFF = 0, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRAC
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
-/* Writes one message in a single write(2), so that lines of several threads never mix. Any thread. */
+/* Writes one message in a single write(2), so that lines of several threads never mix. Any thread.
+ */
 void log_line(enum log_level level, const char *target, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #endif

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Heap memory. `mem_new` is for sizes that we choose: it aborts when memory is gone. `mem_try` is
- * for sizes that a guest, a file or a peer chooses: the caller has checked a named limit and reports
- * a NULL. Every `mem_try` can be made to fail on demand, so that a torture run walks each such path. */
+ * for sizes that a guest, a file or a peer chooses: the caller has checked a named limit and
+ * reports a NULL. Every `mem_try` can be made to fail on demand, so that a torture run walks each
+ * such path. */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
 #include "base/assert.h"
 #include <stddef.h>
 
-/* Zeroed storage for one or `count` objects of `type`; aborts when there is no memory. Any thread. */
+/* Zeroed storage for one or `count` objects of `type`; aborts when there is no memory. Any thread.
+ */
 #define mem_new(type)              ((type *)mem_alloc(1, sizeof(type)))
 #define mem_new_array(type, count) ((type *)mem_alloc((count), sizeof(type)))
 

@@ -29,10 +29,9 @@
          ? ((v)->items[(v)->count++] = (__VA_ARGS__), true)                                        \
          : false)
 
-#define vec_deinit(v)                                                                              \
-    (mem_free((v)->items), (v)->items = NULL, (v)->count = 0, (v)->capacity = 0)
+#define vec_deinit(v) (mem_free((v)->items), (v)->items = NULL, (v)->count = 0, (v)->capacity = 0)
 
-bool vec_reserve_bytes(void **items, size_t *capacity, size_t count, size_t extra,
-                       size_t item_size) MUST_USE;
+bool vec_reserve_bytes(void **items, size_t *capacity, size_t count, size_t extra, size_t item_size)
+    MUST_USE;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Arguments and results of every size arrive whole: in parameters, in a message, on the stack, on the
- * heap. */
+/* Arguments and results of every size arrive whole: in parameters, in a message, on the stack, on
+ * the heap. */
 // expect: all sizes arrived
 #include <lunatic.h>
 #include <stdio.h>
@@ -64,7 +64,8 @@ int main(void)
     for (i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (!lun_spawn_link(check, 3, bytes, sizes[i]))
             return 1;
-        if (lun_receive_tag(&message, 7, LUN_FOREVER) != 0 || LUN_READ(&s) != 0 || s != sum(bytes, sizes[i]))
+        if (lun_receive_tag(&message, 7, LUN_FOREVER) != 0 || LUN_READ(&s) != 0 ||
+            s != sum(bytes, sizes[i]))
             return 2;
     }
     memcpy(in.bytes, bytes, sizeof in.bytes);

@@ -21,7 +21,8 @@ static void fail_when_told(const int *status)
 
 static lun_process child(int status, int64_t link)
 {
-    return link ? LUN_SPAWN_LINK(fail_when_told, link, &status) : LUN_SPAWN(fail_when_told, &status);
+    return link ? LUN_SPAWN_LINK(fail_when_told, link, &status)
+                : LUN_SPAWN(fail_when_told, &status);
 }
 
 static void expect(enum lun_kind kind, int64_t tag, lun_process process, const char *words)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Receiving by tag leaves others in place and keeps their order; timeouts come when nothing does. */
+/* Receiving by tag leaves others in place and keeps their order; timeouts come when nothing does.
+ */
 // expect: 3 30
 // expect: 2 20
 // expect: timeout

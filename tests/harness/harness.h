@@ -31,7 +31,8 @@ bool test_failed(const char *file, int line, const char *text);
     }                                                                                              \
     static void test_##name(void)
 
-/* Ends the test as failed unless `cond` holds. In helper functions that return a value use EXPECT. */
+/* Ends the test as failed unless `cond` holds. In helper functions that return a value use EXPECT.
+ */
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
         if (!(cond)) {                                                                             \
