@@ -48,6 +48,7 @@ static struct outcome do_memory_fill(struct instance *i, uint64_t dest, uint64_t
     (void)d, (void)e;
     if (dest + count > i->memory_length)
         return trap(TRAP_MEMORY_OUT_OF_BOUNDS);
+    ASSERT(at <= count); /* else the piece would lie outside what was checked */
     while (count - at > PIECE) {
         memset(i->memory_base + dest + at, (int)(uint8_t)value, PIECE);
         at += PIECE;
@@ -69,6 +70,7 @@ static struct outcome do_memory_copy(struct instance *i, uint64_t dest, uint64_t
         return trap(TRAP_MEMORY_OUT_OF_BOUNDS);
     if (dest == source)
         return finish(i);
+    ASSERT(at <= count);
     while (at < count) {
         uint64_t n = count - at < PIECE ? count - at : PIECE;
 
@@ -125,6 +127,7 @@ static struct outcome do_memory_init(struct instance *i, uint64_t dest, uint64_t
         bytes.size = 0;
     if (source + count > bytes.size || dest + count > i->memory_length)
         return trap(TRAP_MEMORY_OUT_OF_BOUNDS);
+    ASSERT(at <= count); /* else the piece would lie outside what was checked */
     while (count - at > PIECE) {
         memcpy(i->memory_base + dest + at, bytes.data + source + at, PIECE);
         at += PIECE;

@@ -120,22 +120,41 @@ static uint64_t pages_touched(const struct program *p, const struct image_range 
     return touched;
 }
 
-#define PHASE_RANGES_MAX 256u /* with more the phase is not worth the time */
+#define PHASE_RANGES_MAX 256u  /* with more the phase is not worth the time */
+#define PHASE_ROOM_MAX   1536u /* bytes of room at a place that are worth anything */
+
+/* How much room the busy places have before they touch one page more: the stack below its top, and
+ * whatever follows the image (zeroed data, the heap). */
+static uint64_t phase_room(const struct image_range *ranges, size_t count, uint64_t stack_top,
+                           uint64_t offset)
+{
+    uint64_t below = stack_top ? (offset + stack_top - 1) % VMEM_PAGE + 1 : 0, after = 0;
+
+    if (count) {
+        const struct image_range *last = &ranges[count - 1];
+
+        after = VMEM_PAGE - 1 - (offset + last->at + last->size - 1) % VMEM_PAGE;
+    }
+    return (below < PHASE_ROOM_MAX ? below : PHASE_ROOM_MAX) +
+           (after < PHASE_ROOM_MAX ? after : PHASE_ROOM_MAX);
+}
 
 static void choose_phase(struct program *p, const struct image_range *ranges, size_t count)
 {
     uint32_t least = align_up(p->layout.end, 64);
     uint64_t stack_top = shadow_stack_top(p);
-    uint64_t best = UINT64_MAX;
+    uint64_t best = UINT64_MAX, best_room = 0;
 
     p->layout.memory_offset = least;
     if (count > PHASE_RANGES_MAX)
         return;
     for (uint32_t offset = least; offset < least + VMEM_PAGE; offset += 64) {
         uint64_t touched = pages_touched(p, ranges, count, stack_top, offset);
+        uint64_t room = phase_room(ranges, count, stack_top, offset);
 
-        if (touched < best) {
+        if (touched < best || (touched == best && room > best_room)) {
             best = touched;
+            best_room = room;
             p->layout.memory_offset = offset;
         }
     }

@@ -8,8 +8,8 @@
 #define COLOURS 1024u /* bytes that the tops of equal blocks differ by, at most */
 #define STEP    4096u
 
-/* The stress mode copies a live part beyond this size only at every so many safe points: a recursion
- * down to the end of a 4 MiB stack would else copy gigabytes. */
+/* The stress mode copies a live part beyond this size only at every so many safe points: a
+ * recursion down to the end of a 4 MiB stack would else copy gigabytes. */
 #define STRESS_LIVE_MAX 16384u
 #define STRESS_INTERVAL 509u
 
