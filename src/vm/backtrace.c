@@ -15,15 +15,16 @@ struct walk {
     bool at_entry; /* the frame of `pc` has not been allocated */
     bool at_begin; /* `pc` is an instruction, not a return address */
     size_t count, room;
+    size_t skip; /* innermost frames that are counted only */
     struct frame *frames;
 };
 
 static void note(struct walk *w, const struct code *c, const struct code_range *r)
 {
-    if (w->count < w->room) {
+    if (w->count >= w->skip && w->count - w->skip < w->room) {
         const struct code_site *site = code_site_at(c, w->pc);
 
-        w->frames[w->count] = (struct frame){
+        w->frames[w->count - w->skip] = (struct frame){
             .module = c->module, .function = r->function, .offset = site ? site->offset : 0};
     }
     w->count++;
@@ -54,9 +55,9 @@ static void walk_activation(struct walk *w, const uint8_t *end)
     }
 }
 
-static size_t walk(const struct fiber *f, struct frame *frames, size_t room)
+static size_t walk(const struct fiber *f, struct frame *frames, size_t room, size_t skip)
 {
-    struct walk w = {.frames = frames, .room = room, .sp = f->guest_sp};
+    struct walk w = {.frames = frames, .room = room, .skip = skip, .sp = f->guest_sp};
     uint32_t marker = f->marker;
 
     if (f->preempted || f->trap_pc) {
@@ -83,7 +84,7 @@ static size_t walk(const struct fiber *f, struct frame *frames, size_t room)
 
 size_t fiber_frames(const struct fiber *f, struct frame *frames, size_t room)
 {
-    return walk(f, frames, room);
+    return walk(f, frames, room, 0);
 }
 
 static bool print_frame(struct bytes *out, size_t number, const struct frame *frame)
@@ -103,34 +104,42 @@ static bool print_frame(struct bytes *out, size_t number, const struct frame *fr
     return bytes_append_u8(out, '\n');
 }
 
-bool backtrace_print(const struct fiber *f, struct bytes *out)
+/* Frames with their numbers; a function that calls itself more than twice is folded. */
+static bool print_frames(struct bytes *out, const struct frame *frames, size_t count, size_t number)
 {
-    struct frame frames[BACKTRACE_FRAMES_MAX];
-    size_t total = fiber_frames(f, frames, BACKTRACE_FRAMES_MAX);
-    size_t count = total < BACKTRACE_FRAMES_MAX ? total : BACKTRACE_FRAMES_MAX;
-
     for (size_t n = 0; n < count;) {
         size_t same = 1;
 
         while (n + same < count && frames[n + same].function == frames[n].function &&
                frames[n + same].module == frames[n].module)
             same++;
-        if (!print_frame(out, n, &frames[n]))
+        if (!print_frame(out, number + n, &frames[n]))
             return false;
-        if (same >
-            3) { /* it calls itself: the first and the last, and how many there are between */
-            if (n + same == total || same < count - n) {
-                if (!bytes_printf(out, "      ... %zu more of the same\n", same - 2) ||
-                    !print_frame(out, n + same - 1, &frames[n + same - 1]))
-                    return false;
-            } else {
-                return bytes_printf(out, "      ... %zu more frames, most of the same\n",
-                                    total - n - 1);
-            }
+        if (same > 3) {
+            if (!bytes_printf(out, "      ... %zu more of the same\n", same - 2) ||
+                !print_frame(out, number + n + same - 1, &frames[n + same - 1]))
+                return false;
             n += same;
         } else {
             n++;
         }
     }
-    return total == count || bytes_printf(out, "      ... %zu more frames\n", total - count);
+    return true;
+}
+
+#define OUTERMOST 16u /* frames shown at the end of a long backtrace */
+
+bool backtrace_print(const struct fiber *f, struct bytes *out)
+{
+    struct frame frames[BACKTRACE_FRAMES_MAX];
+    size_t total = fiber_frames(f, frames, BACKTRACE_FRAMES_MAX);
+    size_t first = BACKTRACE_FRAMES_MAX - OUTERMOST;
+
+    if (total <= BACKTRACE_FRAMES_MAX)
+        return print_frames(out, frames, total, 0);
+    if (!print_frames(out, frames, first, 0) ||
+        !bytes_printf(out, "      ... %zu more frames\n", total - BACKTRACE_FRAMES_MAX))
+        return false;
+    walk(f, frames, OUTERMOST, total - OUTERMOST);
+    return print_frames(out, frames, OUTERMOST, total - OUTERMOST);
 }
