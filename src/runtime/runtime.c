@@ -10,14 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION "0.1.0"
-
-/* By how much the virtual clock moves per slice, so that a process that only loops does not stop time. */
+/* By how much the virtual clock moves per slice, so that a process that only loops does not stop
+ * time. */
 #define VIRTUAL_SLICE_NS 10000
 
 const char *lunatic_version(void)
 {
-    return VERSION;
+    return LUNATIC_VERSION;
 }
 
 bool runtime_fail(struct lunatic_error *out, const struct error *err)
