@@ -18,6 +18,7 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format-19 -i
 
 install: all
+	cmake $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" > /dev/null # for lunatic.pc
 	DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
 
 # Removes the files that the last install wrote (build/install_manifest.txt lists them).
