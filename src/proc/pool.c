@@ -12,12 +12,17 @@ bool pool_init(struct pool *p, size_t node_size, size_t link_offset, uint32_t co
                uint32_t reserve, uint32_t worker_count, struct error *err)
 {
     size_t size = (size_t)count_max * node_size;
+    struct vmem_limits limits;
     bool opens = false;
     void *base = NULL;
 
     ASSERT(node_size >= link_offset + sizeof(struct pool_free) && node_size % 8 == 0 &&
            count_max > POOL_BATCH);
-    /* Whoever limits our address space leaves room for fewer nodes, not for none. */
+    /* Whoever limits our address space leaves room for fewer nodes, not for none, and for others
+     * than us. */
+    vmem_limits_get(&limits);
+    while (size > limits.address_space / 16 && size >= 2 * OPEN_PIECE)
+        size /= 2;
     do {
         size = (size + OPEN_PIECE - 1) & ~(OPEN_PIECE - 1);
         base = vmem_map(size, VMEM_PAGE);
