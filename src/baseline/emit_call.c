@@ -44,6 +44,7 @@ static void call(struct fn *f, enum callee kind, uint32_t target, uint32_t count
     for (uint32_t i = 0; i < count; i++)
         (void)stack_pop(f); /* the values stay readable behind the stack's top */
     args = &f->stack[f->height];
+    f->pinned = 0; /* nothing is evicted from here on, and dead arguments need no slot */
     for (uint32_t left = f->used; left; left &= left - 1) {
         reg r = (reg)__builtin_ctz(left);
 

@@ -131,7 +131,7 @@ void local_spill(struct fn *f, reg r)
     if (!(f->dirty & BIT(r)))
         return;
     f->dirty &= ~BIT(r);
-    if (!local_is_dead(f, index))
+    if ((f->pinned & BIT(r)) || !local_is_dead(f, index))
         fn_store_slot(f, type_is_wide(f->locals[index].type), local_slot(f, index), r);
 }
 
@@ -278,7 +278,8 @@ void reg_want(struct fn *f, reg r)
     if (f->used & BIT(r)) {
         if (available & ~homes(f))
             available &= ~homes(f);
-        if (available && f->reg_local[r] != NONE && !local_is_dead(f, f->reg_local[r])) {
+        if (available && f->reg_local[r] != NONE &&
+            ((f->pinned & BIT(r)) || !local_is_dead(f, f->reg_local[r]))) {
             reg other = (reg)(31 - __builtin_clz(available));
             uint32_t index = f->reg_local[r];
             bool dirty = f->dirty & BIT(r);
@@ -357,8 +358,11 @@ struct value stack_pop(struct fn *f)
         f->flushed = f->height;
     if (v.kind == VAL_REG)
         f->reg_stack[v.reg] = NONE; /* still in `used`: a temporary now */
-    else if (v.kind == VAL_LOCAL)
+    else if (v.kind == VAL_LOCAL) {
         f->locals[v.local].alias = v.prev;
+        if (f->locals[v.local].reg != NOREG) /* perhaps dead, but an operand now: not to be lost */
+            f->pinned |= BIT(f->locals[v.local].reg);
+    }
     return v;
 }
 
@@ -508,7 +512,7 @@ reg value_own(struct fn *f, struct value *v)
     if (v->kind == VAL_LOCAL) {
         struct local *l = &f->locals[v->local];
 
-        if (l->reg != NOREG && local_is_dead(f, v->local) && !(f->pinned & BIT(l->reg))) {
+        if (l->reg != NOREG && local_is_dead(f, v->local)) {
             r = l->reg;
             local_unbind(f, r);
             f->used |= BIT(r);
