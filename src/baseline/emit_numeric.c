@@ -508,12 +508,13 @@ static bool divide_shift_signed(struct fn *f, uint8_t type, bool rem, struct val
  * Montgomery); the extra bit of the factor is avoided by halving even dividends' divisors first. */
 static bool divide_multiply(struct fn *f, bool rem, struct value *a, uint32_t by)
 {
-    unsigned log = 32 - (unsigned)__builtin_clz(by - 1), s;
+    unsigned log, s;
     uint64_t factor = 0;
     reg ra, t;
 
     if (by < 3)
         return false;
+    log = 32 - (unsigned)__builtin_clz(by - 1);
     /* The smallest s with factor < 2^32 and a small enough error, if there is one. */
     for (s = 0; s < log + 1; s++) {
         unsigned __int128 power = (unsigned __int128)1 << (32 + s);
