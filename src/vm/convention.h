@@ -15,8 +15,8 @@
  * Results: the first in rax or xmm0, the second in rdx or xmm1 (each by its own type); the k-th
  * beyond (k = 0 is the third) in instance->results[k].
  *
- * i32 values are zero-extended to 64 bits in registers and stack words, at calls and returns too; the
- * thunks "enter" and "host" see to it for what C hands over. f32: the low 32 bits.
+ * i32 values are zero-extended to 64 bits in registers and stack words, at calls and returns too;
+ * the thunks "enter" and "host" see to it for what C hands over. f32: the low 32 bits.
  *
  * rsp at a callee's first instruction: 8 mod 16 is NOT guaranteed; generated code needs no
  * alignment, and the switch to the worker's stack aligns that one.
