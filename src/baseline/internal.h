@@ -272,7 +272,12 @@ static inline uint32_t type_class(uint8_t type)
     return type_is_float(type) ? XMM_ALL : GPR_ALL;
 }
 
-/* regcache.c */
+static inline uint64_t type_truncate(uint8_t type, uint64_t bits)
+{
+    return type == VALTYPE_I32 ? (uint32_t)bits : bits;
+}
+
+/* locals.c, regcache.c */
 struct local *fn_local(struct fn *f, uint32_t index); /* set up on first touch */
 struct mem fn_slot(struct fn *f, int32_t slot);
 void fn_load_slot(struct fn *f, bool w, reg dst, int32_t slot);
@@ -284,7 +289,6 @@ void local_spill(struct fn *f, reg r);  /* writes a dirty local to its slot; sta
 void local_unbind(struct fn *f, reg r); /* forgets the copy in the register */
 void local_bind(struct fn *f, uint32_t index, reg r, bool dirty);
 int32_t local_slot(struct fn *f, uint32_t index);
-void locals_spill_all(struct fn *f); /* and forgets the registers */
 
 reg reg_alloc(struct fn *f, uint32_t mask);      /* any of the class, evicting; a temporary */
 reg reg_alloc_high(struct fn *f, uint32_t mask); /* the same from the other end */
@@ -335,6 +339,11 @@ void moves_emit(struct fn *f, struct move *moves,
                 unsigned count); /* all at once; keeps the flags */
 void emit_results(struct fn *f); /* of the function, from the stack's top to where they belong */
 
+/* loop.c */
+void loop_open(struct fn *f, struct label *l); /* places the locals; decides the target */
+void loop_close(struct fn *f);
+void loop_set_homes(struct fn *f, bool on); /* local.home of the innermost loop's locals */
+
 /* scan.c */
 bool fn_scan(struct fn *f);
 
@@ -359,6 +368,10 @@ void fuel_open(struct fn *f, bool check);
 
 /* emit_*.c: one wasm instruction each (or a family, by opcode) */
 void emit_integer(struct fn *f, uint32_t op);
+void emit_alu_imm(struct fn *f, uint8_t type, enum alu op, struct value *a, int32_t imm);
+void emit_shift_imm(struct fn *f, uint8_t type, enum shift op, struct value *a, unsigned count);
+void emit_multiply(struct fn *f, uint8_t type);
+void emit_divide(struct fn *f, uint8_t type, bool is_signed, bool rem);
 void emit_float(struct fn *f, uint32_t op);
 void emit_convert(struct fn *f, uint32_t op);
 void emit_load(struct fn *f, uint32_t op);
