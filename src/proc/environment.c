@@ -119,7 +119,11 @@ void environment_free(struct environment *e)
 
 uint64_t environment_process_count(const struct environment *e)
 {
-    return pool_live(e->processes) - atomic_load_explicit(&e->retired, memory_order_relaxed);
+    /* acquire: pairs with the release of the last thing each process did; retired first, as
+     * pool_live may only be too great */
+    uint64_t retired = atomic_load_explicit(&e->retired, memory_order_acquire);
+
+    return pool_live(e->processes) - retired;
 }
 
 uint64_t environment_spawn_count(const struct environment *e)

@@ -155,22 +155,32 @@ static void *take(struct pool *p, struct pool_cache *c, uint32_t end)
     return (uint8_t *)node - p->link_offset;
 }
 
+/* The last thing that touches the pool is the count: whoever sees all nodes given back may free it.
+ */
+static void count_given(struct pool_cache *c)
+{
+    uint64_t given = atomic_load_explicit(&c->given, memory_order_relaxed);
+
+    /* release: pairs with the acquire in `sum` */
+    atomic_store_explicit(&c->given, given + 1, memory_order_release);
+}
+
 static void give(struct pool *p, struct pool_cache *c, struct pool_free *node)
 {
     node->next = c->first;
     c->first = node;
-    bump(&c->given);
-    if (LIKELY(++c->count < POOL_BATCH))
-        return;
-    if (c->full) {
-        spinlock_lock(&p->lock);
-        c->full->next_batch = p->batches;
-        p->batches = c->full;
-        spinlock_unlock(&p->lock);
+    if (UNLIKELY(++c->count == POOL_BATCH)) {
+        if (c->full) {
+            spinlock_lock(&p->lock);
+            c->full->next_batch = p->batches;
+            p->batches = c->full;
+            spinlock_unlock(&p->lock);
+        }
+        c->full = c->first;
+        c->first = NULL;
+        c->count = 0;
     }
-    c->full = c->first;
-    c->first = NULL;
-    c->count = 0;
+    count_given(c);
 }
 
 static void *take_below(struct pool *p, uint32_t worker, uint32_t end)
@@ -212,7 +222,7 @@ static uint64_t sum(const struct pool *p, bool given)
 
     for (uint32_t i = 0; i <= p->worker_count; i++)
         total += atomic_load_explicit(given ? &p->caches[i].given : &p->caches[i].taken,
-                                      memory_order_relaxed);
+                                      memory_order_acquire);
     return total;
 }
 

@@ -311,7 +311,8 @@ static void give_back(struct process *p, uint32_t worker)
     uint32_t generation = INBOX_GENERATION(process_id(p));
 
     if (UNLIKELY(generation == UINT32_MAX)) {
-        atomic_fetch_add_explicit(&e->retired, 1, memory_order_relaxed);
+        /* release: as in pool_give */
+        atomic_fetch_add_explicit(&e->retired, 1, memory_order_release);
         return;
     }
     atomic_store_explicit(&p->inbox, (uint64_t)(generation + 1) << 32, memory_order_relaxed);
