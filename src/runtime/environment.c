@@ -17,8 +17,9 @@ void lunatic_environment_options_init(struct lunatic_environment_options *o)
 
 /* ---- how it ends ---- */
 
+/* Under e->lock, as end_stopped. */
 static void end(struct lunatic_environment *e, enum lunatic_exit_kind kind, int status,
-                const char *words) REQUIRES(e->lock)
+                const char *words)
 {
     if (e->has_ended)
         return;
@@ -30,7 +31,7 @@ static void end(struct lunatic_environment *e, enum lunatic_exit_kind kind, int 
     condition_broadcast(&e->changed);
 }
 
-static void end_stopped(struct lunatic_environment *e) REQUIRES(e->lock)
+static void end_stopped(struct lunatic_environment *e)
 {
     if (e->stop_kind == LUNATIC_EXIT_TIMEOUT)
         end(e, LUNATIC_EXIT_TIMEOUT, STATUS_TIMEOUT, "the time is over");

@@ -20,11 +20,11 @@ struct lunatic_runtime {
     struct vm_worker *workers; /* one per worker of the scheduler */
     uint32_t worker_count;
     struct thread thread; /* runs the scheduler */
-    struct mutex lock;
-    bool is_running GUARDED_BY(lock); /* the thread has been started */
-    bool has_ended GUARDED_BY(lock);  /* scheduler_run has returned */
-    struct error end_error GUARDED_BY(lock);
-    struct list environments GUARDED_BY(lock);
+    struct mutex lock;    /* of all that follows */
+    bool is_running;      /* the thread has been started */
+    bool has_ended;       /* scheduler_run has returned */
+    struct error end_error;
+    struct list environments;
 };
 
 struct lunatic_module {
@@ -36,12 +36,12 @@ struct lunatic_environment {
     struct lunatic_runtime *runtime;
     struct list link; /* in the runtime's list */
     struct environment *environment;
-    struct mutex lock;
+    struct mutex lock; /* of all that follows */
     struct condition changed;
-    bool has_ended GUARDED_BY(lock);
-    bool was_stopped GUARDED_BY(lock); /* by us: `stop_kind` says why */
-    enum lunatic_exit_kind stop_kind GUARDED_BY(lock);
-    struct lunatic_exit how GUARDED_BY(lock);
+    bool has_ended;
+    bool was_stopped; /* by us: `stop_kind` says why */
+    enum lunatic_exit_kind stop_kind;
+    struct lunatic_exit how;
 };
 
 /* Fills `out` (may be NULL) from `err`; false. */
