@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # convert.sh FOLDER [SOURCE...]: makes FOLDER hold the official suite of WebAssembly 2.0 as wast2json
 # writes it: one .json per script, and the modules. SOURCE: folders where the scripts may be, the first
