@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Speed of decode, validate and baseline compile on one thread: compile FILE... Prints for each file the
- * size of its code section and the best of several runs. */
+/* Speed of decode, validate and baseline compile on one thread: compile FILE... Prints for each
+ * file the size of its code section and the best of several runs. */
 #include "base/mem.h"
 #include "baseline/baseline.h"
 #include "vm/code.h"
@@ -85,7 +85,8 @@ int main(int argc, char **argv)
             }
         }
         if (ok) {
-            printf("%s: %.2f MB of code: %.1f MB/s (decode and validate %.1f, compile %.1f), output %.2f "
+            printf("%s: %.2f MB of code: %.1f MB/s (decode and validate %.1f, compile %.1f), "
+                   "output %.2f "
                    "bytes per byte\n",
                    argv[i], (double)code_bytes / 1e6, (double)code_bytes / 1e6 / total,
                    (double)code_bytes / 1e6 / front, (double)code_bytes / 1e6 / back,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The host functions that the benchmarks call directly, below any guest library: the same programs run
- * on the original runtime. */
+/* The host functions that the benchmarks call directly, below any guest library: the same programs
+ * run on the original runtime. */
 #ifndef BENCH_ABI_H
 #define BENCH_ABI_H
 
@@ -12,7 +12,8 @@
 
 IMPORT("process", "spawn")
 int32_t process_spawn(int64_t link, int64_t config, int64_t module, const char *function,
-                      uint32_t function_size, const void *params, uint32_t params_size, uint64_t *id);
+                      uint32_t function_size, const void *params, uint32_t params_size,
+                      uint64_t *id);
 IMPORT("process", "process_id") uint64_t process_id(void);
 IMPORT("process", "sleep_ms") void process_sleep_ms(uint64_t ms);
 IMPORT("message", "create_data") void message_create_data(int64_t tag, uint64_t capacity);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The answer to a clock while others loop for ever: a process asks for a wake-up in 1 ms, again and
- * again, and notes how late it comes. clock REQUESTS LOOPERS. Prints percentiles in microseconds. */
+ * again, and notes how late it comes. clock REQUESTS LOOPERS. Prints percentiles in microseconds.
+ */
 #include "abi.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Host calls that copy 8 bytes: write_data and read_data. Prints nanoseconds for one, the minimum. */
+/* Host calls that copy 8 bytes: write_data and read_data. Prints nanoseconds for one, the minimum.
+ */
 #include "abi.h"
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Many live processes: each receives 100 bytes and waits again. live COUNT [printf]. Prints "ready" when
- * all have received, waits for a line on standard input, then lets each of them answer and counts. */
+/* Many live processes: each receives 100 bytes and waits again. live COUNT [printf]. Prints "ready"
+ * when all have received, waits for a line on standard input, then lets each of them answer and
+ * counts. */
 #include "abi.h"
 #include <stdio.h>
 #include <stdlib.h>

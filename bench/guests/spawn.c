@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Spawn, one message back, exit; one after another. Prints nanoseconds for one, the median of rounds. */
+/* Spawn, one message back, exit; one after another. Prints nanoseconds for one, the median of
+ * rounds. */
 #include "abi.h"
 #include <stdio.h>
 #include <stdlib.h>

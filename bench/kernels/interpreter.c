@@ -4,9 +4,10 @@
 enum { PUSH, ADD, SUB, MUL, DUP, SWAP, JUMP_NOT_ZERO, LOAD, STORE, MOD, HALT };
 
 /* sum = 0; for (n = 50000; n; n--) sum = (sum + n * n) % 65521 */
-static const int32_t program[] = {
-    PUSH, 50000, STORE, 0, PUSH, 0, STORE, 1, /* 8: */ LOAD, 1, LOAD, 0, DUP, MUL, ADD, PUSH, 65521,
-    MOD,  STORE, 1,     LOAD, 0, PUSH, 1, SUB, DUP, STORE, 0, JUMP_NOT_ZERO, 8, HALT};
+static const int32_t program[] = {PUSH,          50000, STORE, 0, PUSH,          0,   STORE, 1,
+                                  /* 8: */ LOAD, 1,     LOAD,  0, DUP,           MUL, ADD,   PUSH,
+                                  65521,         MOD,   STORE, 1, LOAD,          0,   PUSH,  1,
+                                  SUB,           DUP,   STORE, 0, JUMP_NOT_ZERO, 8,   HALT};
 
 __attribute__((noinline)) static uint32_t run(const int32_t *code)
 {

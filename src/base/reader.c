@@ -39,7 +39,7 @@ static uint64_t leb(struct reader *r, unsigned bits, bool is_signed)
             return set_error(r, READER_END, begin);
         byte = *r->pos++;
         value |= (uint64_t)(byte & 0x7f) << shift;
-        if (shift + 7 >= bits) { /* the last byte that is allowed */
+        if (shift + 7 >= bits) {          /* the last byte that is allowed */
             unsigned used = bits - shift; /* value bits in it, 1 to 7 */
             unsigned rest = (byte & 0x7fu) >> used;
             bool negative = is_signed && (byte >> (used - 1) & 1);

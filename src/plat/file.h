@@ -83,8 +83,9 @@ struct file_piece {
     void *data;
     size_t size;
 };
-#define FILE_PIECES_MAX 64 /* pieces a single read or write takes; callers pass the first so many  \
-                            */
+#define FILE_PIECES_MAX                                                                            \
+    64 /* pieces a single read or write takes; callers pass the first so many                      \
+        */
 
 #define FILE_AT_POSITION (-1) /* as an offset: where the descriptor stands, which moves on */
 

@@ -121,8 +121,7 @@ static void call_all(struct store *s, const struct module *m, struct instance *i
         struct store_extern function;
         enum trap kind;
 
-        if (m->exports[e].kind != EXTERN_FUNC ||
-            !store_export(s, i, m->exports[e].name, &function))
+        if (m->exports[e].kind != EXTERN_FUNC || !store_export(s, i, m->exports[e].name, &function))
             continue;
         type = function.function_type;
         for (uint32_t p = 0; p < type->param_count; p++)
@@ -170,7 +169,8 @@ static void show_state(struct store *s, const struct module *m, struct instance 
 
             for (uint64_t k = 0; k < x.table->length; k++)
                 n = n * 31 + (x.table->elements[k] ? 2 : 1);
-            printf("table %u %llu %x\n", m->exports[e].index, (unsigned long long)x.table->length, n);
+            printf("table %u %llu %x\n", m->exports[e].index, (unsigned long long)x.table->length,
+                   n);
         }
     }
 }

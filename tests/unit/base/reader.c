@@ -12,7 +12,8 @@ static struct reader reader_of(const uint8_t *data, size_t size)
 
 TEST(leb_u32_reads_padded_and_largest_numbers)
 {
-    const uint8_t padded[] = {0x83, 0x80, 0x80, 0x80, 0x00}, largest[] = {0xff, 0xff, 0xff, 0xff, 0x0f};
+    const uint8_t padded[] = {0x83, 0x80, 0x80, 0x80, 0x00},
+                  largest[] = {0xff, 0xff, 0xff, 0xff, 0x0f};
     struct reader r = reader_of(padded, sizeof(padded));
 
     CHECK(reader_leb_u32(&r) == 3 && reader_ok(&r) && reader_left(&r) == 0);
@@ -22,7 +23,8 @@ TEST(leb_u32_reads_padded_and_largest_numbers)
 
 TEST(leb_u32_refuses_unused_bits_and_a_sixth_byte)
 {
-    const uint8_t big[] = {0xff, 0xff, 0xff, 0xff, 0x1f}, longer[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x00};
+    const uint8_t big[] = {0xff, 0xff, 0xff, 0xff, 0x1f},
+                  longer[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x00};
     struct reader r = reader_of(big, sizeof(big));
 
     reader_leb_u32(&r);
