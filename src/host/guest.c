@@ -386,7 +386,7 @@ bool host_spawn(struct host *h, struct environment *e, struct host_module *m, st
     struct spawn_options options = {.class_ = &guest_class, .config = config};
     struct program *program;
     struct process *p;
-    struct guest *g;
+    struct guest *g = NULL;
     bool ok;
 
     if (!host_module_compile(m, host_module_variant(m, config), &program, err))

@@ -325,7 +325,7 @@ bool lunatic_runtime_run(struct lunatic_runtime *rt, struct lunatic_module *m,
                          struct lunatic_exit *how, struct lunatic_error *err)
 {
     uint64_t timeout_ms = options && options->timeout_ms ? options->timeout_ms : UINT64_MAX;
-    struct lunatic_environment *e;
+    struct lunatic_environment *e = NULL;
 
     if (!lunatic_environment_start(rt, m, options, &e, err))
         return false;

@@ -3,14 +3,12 @@
 #include "base/reader.h"
 #include "vm/program_internal.h"
 #include "wasm/code.h"
+#include "wasm/limits.h"
 
-#define DEPTH_MAX 1024u
-
-/* The general form: a little stack machine. Deeper than DEPTH_MAX is cut by wrapping around, which
- * a validated module of sane size never reaches. */
+/* The general form: a little stack machine; the validator bounds its depth. */
 static uint64_t run(struct slice code, uint64_t *const *globals, const struct function *functions)
 {
-    uint64_t stack[DEPTH_MAX];
+    uint64_t stack[CONSTANT_DEPTH_MAX] = {0};
     uint32_t top = 0;
     struct reader r;
     struct instr in;
@@ -20,44 +18,48 @@ static uint64_t run(struct slice code, uint64_t *const *globals, const struct fu
         uint64_t value;
 
         switch (in.opcode) {
-        case 0x41: /* i32.const */
+        case OP_I32_CONST:
             value = (uint32_t)in.value;
             break;
-        case 0x42: /* i64.const */
-        case 0x43:
-        case 0x44:
+        case OP_I64_CONST:
+        case OP_F32_CONST:
+        case OP_F64_CONST:
             value = in.value;
             break;
-        case 0x23: /* global.get */
+        case OP_GLOBAL_GET:
             value = *globals[in.index];
             break;
-        case 0xd0: /* ref.null */
+        case OP_REF_NULL:
             value = 0;
             break;
-        case 0xd2: /* ref.func */
+        case OP_REF_FUNC:
             value = (uintptr_t)&functions[in.index];
             break;
-        case 0x6a: /* i32.add, sub, mul */
-        case 0x6b:
-        case 0x6c:
-        case 0x7c: /* i64.add, sub, mul */
-        case 0x7d:
-        case 0x7e: {
-            uint64_t b = stack[(top - 1) % DEPTH_MAX], a = stack[(top - 2) % DEPTH_MAX];
-            uint32_t operation = in.opcode >= 0x7c ? in.opcode - 0x7c : in.opcode - 0x6a;
+        case OP_I32_ADD:
+        case OP_I32_SUB:
+        case OP_I32_MUL:
+        case OP_I64_ADD:
+        case OP_I64_SUB:
+        case OP_I64_MUL: {
+            bool is_wide = in.opcode >= OP_I64_ADD;
+            uint32_t operation = in.opcode - (is_wide ? OP_I64_ADD : OP_I32_ADD);
+            uint64_t a, b;
 
-            top -= 2;
+            ASSERT(top >= 2);
+            b = stack[--top];
+            a = stack[--top];
             value = operation == 0 ? a + b : operation == 1 ? a - b : a * b;
-            if (in.opcode < 0x7c)
+            if (!is_wide)
                 value = (uint32_t)value;
             break;
         }
         default: /* end */
-            return top ? stack[(top - 1) % DEPTH_MAX] : 0;
+            return top ? stack[top - 1] : 0;
         }
-        stack[top++ % DEPTH_MAX] = value;
+        ASSERT(top < CONSTANT_DEPTH_MAX);
+        stack[top++] = value;
     }
-    return top ? stack[(top - 1) % DEPTH_MAX] : 0;
+    return top ? stack[top - 1] : 0;
 }
 
 uint64_t constexpr_eval(const struct constexpr_ *c, uint64_t *const *globals,

@@ -25,6 +25,7 @@
 #define OPERANDS_MAX         100000u /* values on the operand stack at once */
 #define LABELS_MAX           100000u /* nested blocks */
 #define BR_TABLE_TARGETS_MAX 65520u
+#define CONSTANT_DEPTH_MAX   256u    /* values at once in a constant expression */
 #define NAME_SIZE_MAX        100000u /* bytes of one import's or export's name */
 
 #endif

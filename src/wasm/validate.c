@@ -103,6 +103,10 @@ static bool constant_step(struct place *p, const struct instr *in)
                     "constant expression required: %s is not constant, in %s %u",
                     opcode_name(in->opcode), p->what, p->index);
     }
+    if (p->stack.count >= CONSTANT_DEPTH_MAX)
+        return fail(p->err, ERR_LIMIT,
+                    "constant expression of more than %u values at once, in %s %u",
+                    CONSTANT_DEPTH_MAX, p->what, p->index);
     return vec_push(&p->stack, type) || fail_at(p, ERR_NO_MEMORY, "out of memory");
 }
 

@@ -161,7 +161,7 @@ static enum file_error place_open(int dir, const char *path, struct place *p)
     if (end - start > NAME_MAX)
         return FERR_NAMETOOLONG;
     memcpy(p->name, path + start, end - start);
-    strcpy(p->name + (end - start), p->slash ? "/" : "");
+    memcpy(p->name + (end - start), p->slash ? "/" : "", p->slash ? 2 : 1);
     if ((end - start == 1 && p->name[0] == '.') ||
         (end - start == 2 && p->name[0] == '.' && p->name[1] == '.')) {
         fd = open_below(dir, path, O_PATH | O_CLOEXEC | O_DIRECTORY, 0, false);

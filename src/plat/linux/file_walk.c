@@ -121,10 +121,10 @@ int file_walk_open(int dir, const char *path, int flags, mode_t mode)
         return -ENOENT;
     if (strlen(path) >= sizeof(w.rest))
         return -ENAMETOOLONG;
-    strcpy(w.rest, path);
+    memcpy(w.rest, path, strlen(path) + 1);
 
     while (walk_name(&w, name, &last, &slash, &error)) {
-        struct stat st;
+        struct stat st = {0};
         int seen;
 
         if (strcmp(name, ".") == 0)
@@ -187,7 +187,7 @@ int file_walk_open(int dir, const char *path, int flags, mode_t mode)
         close(seen);
         fd = openat(walk_here(&w), name, flags | O_NOFOLLOW, mode);
         if (fd < 0 && errno == ELOOP && !(flags & O_NOFOLLOW) && ++w.races < RACES_MAX) {
-            strcpy(w.rest, name); /* it was swapped for a link just now */
+            memcpy(w.rest, name, strlen(name) + 1); /* it was swapped for a link just now */
             continue;
         }
         goto opened;

@@ -170,6 +170,32 @@ TEST(constants_may_compute)
     CHECK(refused(&b, ERR_INVALID, "unknown global 0, in global 1"));
 }
 
+/* Deeper than the machine that evaluates constants is refused, not cut. */
+TEST(constants_have_a_greatest_depth)
+{
+    for (size_t depth = CONSTANT_DEPTH_MAX; depth <= CONSTANT_DEPTH_MAX + 1; depth++) {
+        struct bytes b = {0}, body = {0};
+        bool ok = bytes_append(&body, "\x01\x7f\x00", 3);
+        size_t size;
+
+        for (size_t i = 0; i < depth; i++)
+            ok = ok && bytes_append(&body, "\x41\x01", 2);
+        for (size_t i = 1; i < depth; i++)
+            ok = ok && bytes_append_u8(&body, 0x6a);
+        ok = ok && bytes_append_u8(&body, 0x0b);
+        size = body.size;
+        put_header(&b);
+        ok = ok && bytes_append_u8(&b, 6) && bytes_append_u8(&b, (uint8_t)(size & 0x7f) | 0x80) &&
+             bytes_append_u8(&b, (uint8_t)(size >> 7)) && bytes_append(&b, body.data, size);
+        bytes_deinit(&body);
+        CHECK(ok);
+        if (depth == CONSTANT_DEPTH_MAX)
+            CHECK(accepted(&b));
+        else
+            CHECK(refused(&b, ERR_LIMIT, "constant expression of more than 256 values at once"));
+    }
+}
+
 TEST(duplicate_exports_are_found)
 {
     struct bytes b = {0};
