@@ -401,6 +401,7 @@ bool host_spawn(struct host *h, struct environment *e, struct host_module *m, st
         process_discard(p);
         return false;
     }
+    ASSERT(g);
     p->body = g;
     g->process = p;
     guest_enter(g, entry, &none, 0);

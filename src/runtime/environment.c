@@ -329,6 +329,7 @@ bool lunatic_runtime_run(struct lunatic_runtime *rt, struct lunatic_module *m,
 
     if (!lunatic_environment_start(rt, m, options, &e, err))
         return false;
+    ASSERT(e);
     if (!lunatic_environment_wait(e, timeout_ms, how)) {
         stop(e, LUNATIC_EXIT_TIMEOUT, NULL);
         lunatic_environment_wait(e, UINT64_MAX, how);
