@@ -31,17 +31,25 @@ enum {
     OPT_METERED,
     OPT_EXACT,
     OPT_MOVE,
+    OPT_OLD_KERNEL,
     OPT_HELP
 };
 
 static const struct option options[] = {
-    {"dir", 0, true, OPT_DIR},          {"env", 0, true, OPT_ENV},
-    {"bench", 0, false, OPT_BENCH},     {"workers", 0, true, OPT_WORKERS},
-    {"seed", 0, true, OPT_SEED},        {"max-memory", 0, true, OPT_MEMORY},
-    {"max-fuel", 0, true, OPT_FUEL},    {"timeout", 0, true, OPT_TIMEOUT},
-    {"metered", 0, false, OPT_METERED}, /* these three are for tests of the runtime itself */
-    {"exact", 0, false, OPT_EXACT},     {"move-stacks", 0, false, OPT_MOVE},
-    {"help", 'h', false, OPT_HELP},     {NULL, 0, false, 0},
+    {"dir", 0, true, OPT_DIR},
+    {"env", 0, true, OPT_ENV},
+    {"bench", 0, false, OPT_BENCH},
+    {"workers", 0, true, OPT_WORKERS},
+    {"seed", 0, true, OPT_SEED},
+    {"max-memory", 0, true, OPT_MEMORY},
+    {"max-fuel", 0, true, OPT_FUEL},
+    {"timeout", 0, true, OPT_TIMEOUT},
+    {"metered", 0, false, OPT_METERED}, /* these four are for tests of the runtime itself */
+    {"exact", 0, false, OPT_EXACT},
+    {"move-stacks", 0, false, OPT_MOVE},
+    {"old-kernel", 0, false, OPT_OLD_KERNEL},
+    {"help", 'h', false, OPT_HELP},
+    {NULL, 0, false, 0},
 };
 
 /* What the command line says. The arrays have room for every word of it. */
@@ -183,6 +191,9 @@ static bool take_option(struct request *r, int id, const char *value, struct err
         return true;
     case OPT_MOVE:
         r->runtime.move_stacks = true;
+        return true;
+    case OPT_OLD_KERNEL:
+        r->runtime.old_kernel = true;
         return true;
     default:
         r->help = true;

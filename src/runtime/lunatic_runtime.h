@@ -71,6 +71,7 @@ struct lunatic_runtime_options {
     bool metered;     /* debugging: count instructions in all code, no preemption by signal */
     bool exact;       /* debugging: a trap leaves exactly the stores before it */
     bool move_stacks; /* debugging: move stacks at every opportunity */
+    bool old_kernel;  /* debugging: do without what kernels since Linux 5.6 have brought */
     enum lunatic_log_level log_level; /* lines on standard error; one level for the whole program */
 };
 void lunatic_runtime_options_init(struct lunatic_runtime_options *o);

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "host/wasi/wasi.h"
 #include "plat/cpu.h"
+#include "plat/file_path.h"
+#include "plat/vmem.h"
 #include "runtime/internal.h"
 #include "vm/preempt.h"
 #include "vm/worker.h"
@@ -126,6 +128,10 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     log_set_level((enum log_level)o.log_level);
     if (o.move_stacks)
         vm_set_move_stacks(true);
+    if (o.old_kernel) {
+        vmem_set_fallbacks(true);
+        file_path_force_walk(true);
+    }
     rt = mem_new(struct lunatic_runtime);
     mutex_init(&rt->lock);
     mutex_lock(&rt->lock);
