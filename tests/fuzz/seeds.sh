@@ -1,10 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# seeds.sh FOLDER: fills FOLDER with small modules to start fuzzing from, made of seeds/*.wat.
+# seeds.sh FOLDER [NAME]: fills FOLDER with small modules to start fuzzing from, made of seeds/*.wat, and with
+# what the fuzzer NAME (decode, compile) has found so far: corpus/NAME/*, text or bytes.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
-for text in "$here"/seeds/*.wat; do
-    wat2wasm --enable-extended-const --debug-names "$text" -o "$1/$(basename "$text" .wat).wasm"
+for input in "$here"/seeds/*.wat "$here/corpus/${2:-none}"/*; do
+    case $input in
+    *.wat)
+        wat2wasm --enable-extended-const --debug-names "$input" -o "$1/$(basename "$input" .wat).wasm"
+        ;;
+    *)
+        [ ! -f "$input" ] || cp "$input" "$1/"
+        ;;
+    esac
 done
