@@ -57,10 +57,13 @@ void timer_set(struct scheduler *s, struct worker *w, struct timer *t, uint64_t 
 
 bool timer_cancel(struct scheduler *s, struct timer *t)
 {
+    /* Out of the wheel first: a wheel that popped it while its deadline is already forgotten would
+     * drop it without firing, and then nobody would have ended it. */
+    bool was_armed = disarm(s, t);
     uint64_t deadline =
         atomic_exchange_explicit(&t->deadline_ns, DEADLINE_NEVER, memory_order_relaxed);
 
-    return disarm(s, t) && deadline != DEADLINE_NEVER;
+    return was_armed && deadline != DEADLINE_NEVER;
 }
 
 /* Arms a timer that has been taken out for `deadline`, or (DEADLINE_NEVER) leaves it to its owner.

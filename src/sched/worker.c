@@ -492,8 +492,10 @@ static void loop(struct core *c, uint64_t *seen)
             continue;
         run_task(c, t);
         c->switches++;
+        /* Real time must not decide in deterministic runs. */
         if (UNLIKELY(c->switches >= LOOK_SWITCHES ||
-                     ((c->switches & 3) == 0 && (int64_t)(clock_cycles() - c->look_cycles) > 0)))
+                     ((c->switches & 3) == 0 && !s->options.deterministic &&
+                      (int64_t)(clock_cycles() - c->look_cycles) > 0)))
             look(c, false);
     }
 }
