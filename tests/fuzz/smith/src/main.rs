@@ -7,17 +7,34 @@
 use std::io::Write;
 use wasm_smith::{Config, Module};
 
-fn config() -> Config {
+/// Even modules are of any shape and may trap, most do soon. Odd ones never trap (but for lack of fuel or
+/// stack) and put their bytes into few and long functions, with memory, tables and globals to work on.
+fn config(seed: u64) -> Config {
+    let odd = seed % 2 == 1;
+    let any = Config::default();
     Config {
-        min_funcs: 1,
+        disallow_traps: odd,
+        min_types: if odd { 2 } else { 0 },
+        max_types: if odd { 6 } else { any.max_types },
+        min_funcs: if odd { 2 } else { 1 },
+        max_funcs: if odd { 2 + (seed / 2 % 8) as usize } else { any.max_funcs },
+        min_memories: odd as u32,
+        min_tables: odd as u32,
+        min_globals: if odd { 4 } else { 0 },
+        max_globals: if odd { 12 } else { any.max_globals },
+        max_data_segments: if odd { 3 } else { any.max_data_segments },
+        max_element_segments: if odd { 3 } else { any.max_element_segments },
+        max_elements: if odd { 8 } else { any.max_elements },
+        max_instructions: if odd { 3000 } else { 400 },
         max_imports: 0,
         min_exports: 1,
         export_everything: true,
         max_memories: 1,
         max_memory32_bytes: 4 << 16,
+        // Without a maximum memory grows to gigabytes, and comparing it takes most of the time.
+        memory_max_size_required: seed % 64 != 0,
         max_tables: 3,
         max_table_elements: 1000,
-        max_instructions: 400,
         allow_start_export: true,
         bulk_memory_enabled: true,
         reference_types_enabled: true,
@@ -35,7 +52,7 @@ fn config() -> Config {
         wide_arithmetic_enabled: false,
         extended_const_enabled: true,
         canonicalize_nans: true,
-        ..Config::default()
+        ..any
     }
 }
 
@@ -57,8 +74,8 @@ fn main() {
     let [first, count] = args[..] else { panic!("usage: smith FIRST COUNT") };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for seed in first..first + count {
-        let bytes = noise(seed, 300 + (seed % 17) as usize * 300);
-        let mut module = Module::new(config(), &mut arbitrary::Unstructured::new(&bytes))
+        let bytes = noise(seed, (1 + (seed / 2 % 17) as usize) * if seed % 2 == 1 { 600 } else { 300 });
+        let mut module = Module::new(config(seed), &mut arbitrary::Unstructured::new(&bytes))
             .expect("enough bytes for a module");
         module.ensure_termination(10_000).expect("no import takes the counter's place");
         let wasm = module.to_bytes();
