@@ -16,6 +16,19 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Whether a sanitizer watches: it takes page faults and memory of its own, which some tests count.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED 0
+#endif
+
 typedef void test_fn(void);
 
 void test_register(const char *name, test_fn *run);
