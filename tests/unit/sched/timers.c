@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "plat/random.h"
 #include "plat/thread.h"
-#include "sched/wheel.h"
+#include "sched/internal.h"
 #include "support.h"
 
 static uint64_t wheel_time; /* set before wheel_advance */
@@ -337,4 +337,57 @@ TEST(no_timer_is_lost_when_tasks_move_between_workers)
     CHECK(atomic_load(&left) == 0);
     CHECK(stats.timers_fired > 100);
     scheduler_free(s);
+}
+
+/* ---- A wheel that fires while the owner cancels ---- */
+
+struct contested {
+    struct timer timer;
+    atomic_uint fired;
+};
+
+struct firing {
+    struct scheduler *scheduler;
+    atomic_bool over;
+};
+
+static void contested_fire(struct timer *t, struct worker *w)
+{
+    (void)w;
+    atomic_fetch_add(&CONTAINER_OF(t, struct contested, timer)->fired, 1);
+}
+
+static void firing_main(void *arg)
+{
+    struct firing *f = arg;
+
+    while (!atomic_load(&f->over))
+        core_run_timers(&f->scheduler->cores[0], clock_monotonic_ns());
+    core_run_timers(&f->scheduler->cores[0], clock_monotonic_ns() + NS_PER_SEC);
+}
+
+TEST(a_timer_either_fires_or_its_cancel_says_that_it_was_prevented)
+{
+    enum { COUNT = 20000 };
+    struct contested *all = mem_new_array(struct contested, COUNT);
+    bool *prevented = mem_new_array(bool, COUNT);
+    struct scheduler *s = make_workers(1);
+    struct firing f = {.scheduler = s};
+    struct thread thread;
+
+    CHECK(thread_create(&thread, "firing", firing_main, &f, NULL));
+    for (uint32_t i = 0; i < COUNT; i++) {
+        timer_init(&all[i].timer, contested_fire);
+        timer_set(s, NULL, &all[i].timer, clock_monotonic_ns());
+        for (uint32_t k = 0; k < i % 64; k++)
+            cpu_relax();
+        prevented[i] = timer_cancel(s, &all[i].timer);
+    }
+    atomic_store(&f.over, true);
+    thread_join(&thread);
+    for (uint32_t i = 0; i < COUNT; i++)
+        CHECK(atomic_load(&all[i].fired) + prevented[i] == 1);
+    scheduler_free(s);
+    mem_free(prevented);
+    mem_free(all);
 }
