@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 # seeds.sh FOLDER [NAME]: fills FOLDER with small modules to start fuzzing from, made of seeds/*.wat, and with
-# what the fuzzer NAME (decode, compile) has found so far: corpus/NAME/*, text or bytes.
+# what the fuzzer NAME (decode, compile) has found so far: corpus/NAME/*, text or bytes. LUNATIC_SMITH, if set: the generator of modules (smith/), which
+# gives two hundred more.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,3 +17,4 @@ for input in "$here"/seeds/*.wat "$here/corpus/${2:-none}"/*; do
         ;;
     esac
 done
+[ -z "${LUNATIC_SMITH:-}" ] || "$LUNATIC_SMITH" 0 200 "$1"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! smith FIRST COUNT: writes modules FIRST to FIRST + COUNT - 1 to standard output, each with its size
-//! before it (32 bits, little-endian). The same number always gives the same module.
+//! smith FIRST COUNT [FOLDER]: writes modules FIRST to FIRST + COUNT - 1 to standard output, each with its size
+//! before it (32 bits, little-endian), or each to a file of FOLDER if that is given too. The same number
+//! always gives the same module.
 //!
 //! Modules import nothing, export everything, always terminate and canonicalise NaNs, so that engines
 //! can only differ by a mistake.
@@ -70,8 +71,11 @@ fn noise(seed: u64, size: usize) -> Vec<u8> {
 }
 
 fn main() {
-    let args: Vec<u64> = std::env::args().skip(1).map(|a| a.parse().expect("a number")).collect();
-    let [first, count] = args[..] else { panic!("usage: smith FIRST COUNT") };
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (range, folder) = args.split_at(args.len().min(2));
+    let [first, count] = *range.iter().map(|a| a.parse().expect("a number")).collect::<Vec<u64>>() else {
+        panic!("usage: smith FIRST COUNT [FOLDER]")
+    };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for seed in first..first + count {
         let bytes = noise(seed, (1 + (seed / 2 % 17) as usize) * if seed % 2 == 1 { 600 } else { 300 });
@@ -79,6 +83,10 @@ fn main() {
             .expect("enough bytes for a module");
         module.ensure_termination(10_000).expect("no import takes the counter's place");
         let wasm = module.to_bytes();
+        if let Some(folder) = folder.first() {
+            std::fs::write(format!("{folder}/smith-{seed}.wasm"), wasm).expect("a folder");
+            continue;
+        }
         out.write_all(&(wasm.len() as u32).to_le_bytes()).unwrap();
         out.write_all(&wasm).unwrap();
     }
