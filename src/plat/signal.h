@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -45,6 +46,8 @@ struct tick {
     void *data;         /* for the handler */
     atomic_bool paused; /* TICK_MONITOR: sleeping, not to be signalled */
     struct tick *next;  /* TICK_MONITOR: in the monitor's list */
+    timer_t alarm;
+    bool has_alarm; /* `alarm` exists */
 };
 
 /* Starts signalling the calling thread every `period_ns` of running, `data` going to the handler.
@@ -57,6 +60,10 @@ void tick_stop(struct tick *t);
 /* Around sleeps of the thread; free of cost with TICK_CPU_TIME. */
 void tick_pause(struct tick *t);
 void tick_resume(struct tick *t);
+/* One extra tick at `deadline_ns` of the monotonic clock (at once if that is past), instead of what
+ * was asked for before; DEADLINE_NEVER: none. One system call. The same thread. False: the system
+ * has no timer for it. */
+bool tick_alarm(struct tick *t, uint64_t deadline_ns);
 /* One extra tick, now. Any thread, while the tick's thread lives. */
 void tick_poke(struct tick *t);
 

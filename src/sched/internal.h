@@ -27,14 +27,17 @@
 #define SURPLUS_SLEEP_NS                                                                           \
     NS_PER_MS /* and sleeps no longer than this while a busy one has work left */
 #define GLOBAL_BATCH 32u
+#define SLICE_LEAST_NS                                                                             \
+    (500 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it */
+#define BUSY_TIME_NS (20 * NS_PER_MS) /* after a used-up slice more of them are to be expected */
 
 /* A worker in full. What is not marked is its own thread's. */
 struct core {
     struct worker pub; /* first */
 
     /* The tasks that are ready. A task woken by the one that runs goes to `slot`, if that is empty,
-     * and is next; nobody steals it. */
-    struct task *slot;
+     * and is next; nobody steals it. Others only look whether there is one. */
+    struct task *_Atomic slot;
     uint32_t slot_runs;       /* in a row */
     uint32_t woken_runs;      /* since the last used-up task ran */
     uint64_t woken_since;     /* cycles: when that was */
@@ -45,6 +48,9 @@ struct core {
     uint64_t cycles_per_ms; /* measured; a low guess at first */
     uint64_t base_cycles, base_ns;
     uint64_t polled_ns;
+    uint64_t busy_ns;      /* when the last slice was used up */
+    uint64_t alarm_ns;     /* an extra tick comes then; DEADLINE_NEVER: none */
+    uint64_t alarm_for_ns; /* because of this deadline; DEADLINE_NEVER: none */
     bool is_searching;
     struct prng prng;
     struct scheduler_stats stats;
@@ -60,6 +66,9 @@ struct core {
     struct fifo
         overflow; /* under lock: what the ring has no room for; younger than all in the ring */
     struct fifo used_up; /* under lock */
+    /* Slices get used up here, so that whoever comes in between must stop one. */
+    _Atomic bool is_busy;
+    _Atomic uint64_t earliest_ns; /* no timer of the wheel fires before; maybe too early */
     struct spinlock wheel_lock;
     struct wheel wheel; /* under wheel_lock */
     struct poller poller;
@@ -70,6 +79,8 @@ struct core {
     struct core *idle_next;
     bool is_idle;    /* in the list of the idle */
     bool is_started; /* has a thread */
+    bool has_tick;   /* the thread can be poked */
+    uint64_t poked_ns;
     struct thread thread;
 };
 
@@ -111,6 +122,8 @@ static inline struct core *core_of(struct worker *w)
 void core_push(struct core *c, struct task *t, bool is_woken);
 /* A ready task from outside. Any thread. */
 void scheduler_push(struct scheduler *s, struct task *t);
+/* Stops the slice that `c` is in, unless the last poke was a moment ago. The lock is held. */
+void core_poke(struct core *c);
 /* Gets one idle worker to look for work, if there is one. Any thread. */
 void scheduler_notify(struct scheduler *s);
 /* scheduler_stop for those who hold the scheduler's lock. */

@@ -52,6 +52,8 @@ bool scheduler_new(const struct scheduler_options *options, struct scheduler **o
         c->pub.index = i;
         c->prng.state = options->seed + i;
         c->cycles_per_ms = 1000000;
+        c->alarm_ns = c->alarm_for_ns = DEADLINE_NEVER;
+        atomic_init(&c->earliest_ns, DEADLINE_NEVER);
         wheel_init(&c->wheel, now);
         c->idle_next = s->idle;
         c->is_idle = true;
@@ -167,6 +169,19 @@ bool scheduler_stopping(const struct scheduler *s)
     return atomic_load_explicit(&s->stopping, memory_order_acquire);
 }
 
+void core_poke(struct core *c)
+{
+    uint64_t now;
+
+    if (!c->has_tick)
+        return;
+    now = clock_monotonic_ns();
+    if (now - c->poked_ns < SLICE_LEAST_NS)
+        return;
+    c->poked_ns = now;
+    tick_poke(&c->tick);
+}
+
 void scheduler_push(struct scheduler *s, struct task *t)
 {
     struct core *c;
@@ -179,6 +194,8 @@ void scheduler_push(struct scheduler *s, struct task *t)
     if (c && s->running_count > 0) {
         idle_remove(s, c);
         core_rouse(c);
+    } else if (atomic_load_explicit(&s->cores[t->worker].is_busy, memory_order_relaxed)) {
+        core_poke(&s->cores[t->worker]);
     }
     mutex_unlock(&s->lock);
 }

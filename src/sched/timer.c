@@ -50,6 +50,8 @@ void timer_set(struct scheduler *s, struct worker *w, struct timer *t, uint64_t 
     t->armed_ns = deadline_ns;
     atomic_store_explicit(&t->wheel, c->pub.index, memory_order_relaxed);
     wheel_add(&c->wheel, t);
+    if (deadline_ns < atomic_load_explicit(&c->earliest_ns, memory_order_relaxed))
+        atomic_store_explicit(&c->earliest_ns, deadline_ns, memory_order_relaxed);
     spinlock_unlock(&c->wheel_lock);
     if (!w)
         poller_wake(&c->poller);
@@ -95,6 +97,7 @@ uint64_t core_next_deadline(struct core *c)
         rearm(c, t, deadline);
     }
     next = wheel_next_ns(&c->wheel);
+    atomic_store_explicit(&c->earliest_ns, next, memory_order_relaxed);
     spinlock_unlock(&c->wheel_lock);
     return next;
 }

@@ -23,6 +23,19 @@ void core_tick(void *data, void *ucontext)
 
 /* ---- Queues ---- */
 
+static struct task *slot_of(const struct core *c)
+{
+    return atomic_load_explicit(&c->slot, memory_order_relaxed);
+}
+
+static struct task *take_slot(struct core *c)
+{
+    struct task *t = slot_of(c);
+
+    atomic_store_explicit(&c->slot, NULL, memory_order_relaxed);
+    return t;
+}
+
 static void notify_if_idle(struct core *c)
 {
     if (UNLIKELY(atomic_load_explicit(&c->pub.scheduler->idle_count, memory_order_relaxed) > 0))
@@ -37,8 +50,8 @@ void core_push(struct core *c, struct task *t, bool is_woken)
         ASSERT(vec_push(&c->ready, t));
         return;
     }
-    if (is_woken && !c->slot) {
-        c->slot = t;
+    if (is_woken && !slot_of(c)) {
+        atomic_store_explicit(&c->slot, t, memory_order_relaxed);
         return;
     }
     if (fifo_count(&c->overflow) > 0 || UNLIKELY(!ring_push(&c->ring, t))) {
@@ -156,9 +169,8 @@ static struct task *pick(struct core *c)
         return pick_seeded(c);
     if (UNLIKELY(fifo_count(&c->used_up) > 0) && used_up_is_due(c) && (t = pop_used_up(c)))
         goto used_up;
-    if (c->slot && (c->slot_runs < SLOT_RUNS_MAX || ring_count(&c->ring) == 0)) {
-        t = c->slot;
-        c->slot = NULL;
+    if (slot_of(c) && (c->slot_runs < SLOT_RUNS_MAX || ring_count(&c->ring) == 0)) {
+        t = take_slot(c);
         c->slot_runs++;
         count_woken(c);
         return t;
@@ -169,11 +181,8 @@ static struct task *pick(struct core *c)
         count_woken(c);
         return t;
     }
-    if (c->slot) { /* the ring was emptied by a thief */
-        t = c->slot;
-        c->slot = NULL;
-        return t;
-    }
+    if (slot_of(c)) /* the ring was emptied by a thief */
+        return take_slot(c);
     t = pop_used_up(c);
     if (!t && take_global(c))
         return pop_ring(c);
@@ -187,7 +196,7 @@ used_up:
 /* Hints at the task after this one. */
 static void prefetch_next(struct core *c)
 {
-    struct task *t = c->slot;
+    struct task *t = slot_of(c);
     const struct task_class *class_;
 
     if (!t) {
@@ -200,6 +209,47 @@ static void prefetch_next(struct core *c)
     class_ = __atomic_load_n(&t->class_, __ATOMIC_RELAXED);
     if (class_->prefetch)
         class_->prefetch(t);
+}
+
+/* ---- Extra ticks ---- */
+
+/* Sees to it that a tick comes at the next deadline, for the tick of CPU time may be long in
+ * coming; but not at once, lest slices get too short to get on. */
+static void set_alarm(struct core *c)
+{
+    uint64_t deadline = atomic_load_explicit(&c->earliest_ns, memory_order_relaxed), least;
+
+    if (deadline >= c->alarm_for_ns || c->tick.clock == TICK_OFF)
+        return;
+    c->alarm_for_ns = deadline;
+    least = clock_monotonic_ns() + SLICE_LEAST_NS;
+    /* The wheel rounds up. */
+    deadline = deadline_after(deadline, 1u << WHEEL_TICK_SHIFT);
+    if (deadline < least)
+        deadline = least;
+    if (deadline < c->alarm_ns && tick_alarm(&c->tick, deadline))
+        c->alarm_ns = deadline;
+}
+
+/* After a look: what the alarm was for is over. */
+static void renew_alarm(struct core *c, uint64_t now)
+{
+    if (now - c->busy_ns > BUSY_TIME_NS && fifo_count(&c->used_up) == 0) {
+        atomic_store_explicit(&c->is_busy, false, memory_order_relaxed);
+        return;
+    }
+    core_next_deadline(c);
+    c->alarm_for_ns = DEADLINE_NEVER;
+    if (c->alarm_ns <= now)
+        c->alarm_ns = DEADLINE_NEVER;
+}
+
+/* A slice was stopped. Whether to take the task for one that uses slices up: it may have begun just
+ * before the tick, and must not wait behind those then. */
+static bool is_used_up(struct core *c)
+{
+    return c->woken_runs == 0 ||
+           clock_cycles() - c->woken_since > c->cycles_per_ms * SLICE_LEAST_NS / NS_PER_MS;
 }
 
 /* ---- Running ---- */
@@ -230,6 +280,8 @@ static void look(struct core *c, bool after_tick)
             core_poll(c, 0);
         }
     }
+    if (UNLIKELY(atomic_load_explicit(&c->is_busy, memory_order_relaxed)))
+        renew_alarm(c, now);
     take_global(c);
     if (after_tick && c->pub.scheduler->is_shared &&
         ring_count(&c->ring) + fifo_count(&c->used_up) > 0)
@@ -242,6 +294,7 @@ static void run_task(struct core *c, struct task *t)
     uint32_t old, expected = TASK_RUNNING;
     enum task_result result;
     struct task *next;
+    bool is_short;
 
 again:
     t->worker = c->pub.index;
@@ -252,6 +305,8 @@ again:
     /* acq_rel: pairs with the exchange in task_wake, in both directions */
     old = atomic_exchange_explicit(&t->state, TASK_RUNNING, memory_order_acq_rel);
     ASSERT(old == TASK_QUEUED);
+    if (UNLIKELY(atomic_load_explicit(&c->is_busy, memory_order_relaxed)))
+        set_alarm(c);
     prefetch_next(c);
     result = t->class_->run(t, &c->pub);
     c->pub.current = NULL;
@@ -275,7 +330,16 @@ again:
     case TASK_USED_UP:
         atomic_exchange_explicit(&t->state, TASK_QUEUED, memory_order_acq_rel);
         c->stats.used_up++;
+        is_short = !is_used_up(c);
+        if (!s->options.deterministic) {
+            c->busy_ns = clock_monotonic_ns();
+            atomic_store_explicit(&c->is_busy, true, memory_order_relaxed);
+        }
         look(c, true);
+        if (is_short) {
+            core_push(c, t, false);
+            break;
+        }
         c->woken_since = clock_cycles(); /* the slice just ended is not time the woken had */
         if (s->options.deterministic) {
             core_push(c, t, false);
@@ -331,13 +395,19 @@ static struct task *steal(struct core *c, const uint64_t *seen, bool *has_surplu
         uint32_t index = (start + i) % s->worker_count;
         struct core *victim = &s->cores[index];
         uint32_t ready = ring_count(&victim->ring);
+        bool is_stuck;
         struct task *t;
 
         if (victim == c)
             continue;
-        if (ready >= 2 ||
-            (ready == 1 && seen &&
-             seen[index] == atomic_load_explicit(&victim->slices, memory_order_relaxed))) {
+        is_stuck =
+            seen && seen[index] == atomic_load_explicit(&victim->slices, memory_order_relaxed);
+        if (is_stuck && slot_of(victim)) { /* which is its own: it shall change over to it */
+            mutex_lock(&s->lock);
+            core_poke(victim);
+            mutex_unlock(&s->lock);
+        }
+        if (ready >= 2 || (ready == 1 && is_stuck)) {
             uint32_t count = ring_steal(&victim->ring, &c->ring);
 
             c->stats.stolen += count;
@@ -493,11 +563,18 @@ static void loop(struct core *c, uint64_t *seen)
         run_task(c, t);
         c->switches++;
         /* Real time must not decide in deterministic runs. */
-        if (UNLIKELY(c->switches >= LOOK_SWITCHES ||
+        if (UNLIKELY(c->switches >= LOOK_SWITCHES || c->pub.tick ||
                      ((c->switches & 3) == 0 && !s->options.deterministic &&
                       (int64_t)(clock_cycles() - c->look_cycles) > 0)))
-            look(c, false);
+            look(c, c->pub.tick != 0);
     }
+}
+
+static void set_has_tick(struct core *c, bool has_tick)
+{
+    mutex_lock(&c->pub.scheduler->lock);
+    c->has_tick = has_tick;
+    mutex_unlock(&c->pub.scheduler->lock);
 }
 
 void core_main(void *arg)
@@ -517,7 +594,9 @@ void core_main(void *arg)
         if (ok) {
             ok = tick_start(&c->tick, s->options.tick, s->options.tick_period_ns, c, &err);
             if (ok) {
+                set_has_tick(c, c->tick.clock != TICK_OFF);
                 loop(c, seen);
+                set_has_tick(c, false);
                 tick_stop(&c->tick);
             }
             if (hooks->worker_stop)

@@ -76,7 +76,7 @@ enum tick_clock tick_clock_choose(void)
     return clock_tick_ns() <= TICK_COARSEST_NS ? TICK_CPU_TIME : TICK_MONOTONIC;
 }
 
-static bool timer_open(struct tick *t, clockid_t clock)
+static bool timer_open(const struct tick *t, clockid_t clock, timer_t *timer)
 {
     struct sigevent event;
 
@@ -85,7 +85,7 @@ static bool timer_open(struct tick *t, clockid_t clock)
     event.sigev_signo = SIGURG;
     event.sigev_value.sival_ptr = t->data;
     event.sigev_notify_thread_id = t->thread;
-    return timer_create(clock, &event, &t->timer) == 0;
+    return timer_create(clock, &event, timer) == 0;
 }
 
 static bool timer_run(struct tick *t, uint64_t period_ns)
@@ -165,9 +165,10 @@ bool tick_start(struct tick *t, enum tick_clock clock, uint64_t period_ns, void 
     t->thread = thread_id();
     t->data = data;
     t->clock = clock == TICK_AUTO ? tick_clock_choose() : clock;
+    t->has_alarm = false;
     atomic_init(&t->paused, false);
     if (t->clock == TICK_CPU_TIME) {
-        if (timer_open(t, CLOCK_THREAD_CPUTIME_ID)) {
+        if (timer_open(t, CLOCK_THREAD_CPUTIME_ID, &t->timer)) {
             if (timer_run(t, t->period_ns))
                 return true;
             timer_delete(t->timer);
@@ -175,7 +176,7 @@ bool tick_start(struct tick *t, enum tick_clock clock, uint64_t period_ns, void 
         t->clock = TICK_MONOTONIC;
     }
     if (t->clock == TICK_MONOTONIC) {
-        if (timer_open(t, CLOCK_MONOTONIC)) {
+        if (timer_open(t, CLOCK_MONOTONIC, &t->timer)) {
             if (timer_run(t, t->period_ns))
                 return true;
             timer_delete(t->timer);
@@ -187,6 +188,9 @@ bool tick_start(struct tick *t, enum tick_clock clock, uint64_t period_ns, void 
 
 void tick_stop(struct tick *t)
 {
+    if (t->has_alarm)
+        timer_delete(t->alarm);
+    t->has_alarm = false;
     if (t->clock == TICK_CPU_TIME || t->clock == TICK_MONOTONIC)
         timer_delete(t->timer);
     else if (t->clock == TICK_MONITOR)
@@ -208,6 +212,20 @@ void tick_resume(struct tick *t)
         timer_run(t, t->period_ns);
     else if (t->clock == TICK_MONITOR)
         atomic_store_explicit(&t->paused, false, memory_order_relaxed);
+}
+
+bool tick_alarm(struct tick *t, uint64_t deadline_ns)
+{
+    struct itimerspec when = {.it_value = {0, 0}};
+
+    if (!t->has_alarm && !timer_open(t, CLOCK_MONOTONIC, &t->alarm))
+        return false;
+    t->has_alarm = true;
+    if (deadline_ns != DEADLINE_NEVER) {
+        when.it_value.tv_sec = (time_t)(deadline_ns / NS_PER_SEC);
+        when.it_value.tv_nsec = (long)(deadline_ns % NS_PER_SEC);
+    }
+    return timer_settime(t->alarm, TIMER_ABSTIME, &when, NULL) == 0;
 }
 
 void tick_poke(struct tick *t)

@@ -391,3 +391,101 @@ TEST(a_timer_either_fires_or_its_cancel_says_that_it_was_prevented)
     mem_free(prevented);
     mem_free(all);
 }
+
+/* ---- Whoever computes without end is stopped when others have something to do ---- */
+
+/* Ticks of CPU time do not come in these tests: only the scheduler's extra ones end a slice. */
+static struct scheduler *make_without_periodic_tick(void)
+{
+    struct scheduler_options options = {.worker_count = 1, .tick_period_ns = 3600 * NS_PER_SEC};
+    struct scheduler *s = NULL;
+
+    EXPECT(scheduler_new(&options, &s, NULL));
+    return s;
+}
+
+struct looper {
+    struct task task; /* first */
+    uint32_t slices;
+    atomic_bool is_looping;
+};
+
+static enum task_result looper_run(struct task *t, struct worker *w)
+{
+    struct looper *l = (struct looper *)t;
+
+    if (l->slices++ == 0)
+        return TASK_USED_UP;
+    atomic_store(&l->is_looping, true);
+    while (!w->tick && !scheduler_stopping(w->scheduler))
+        cpu_relax();
+    return TASK_USED_UP;
+}
+
+static const struct task_class looper_class = {looper_run, mover_done, NULL};
+
+TEST(a_deadline_ends_the_slice_of_who_computes)
+{
+    struct scheduler *s = make_without_periodic_tick();
+    atomic_uint left = 1;
+    struct sleeper a = {.scheduler = s,
+                        .delays = {3 * NS_PER_MS, NS_PER_MS, NS_PER_US, 2 * NS_PER_MS},
+                        .left = &left};
+    struct looper loopers[3] = {0};
+
+    for (uint32_t i = 0; i < ARRAY_COUNT(loopers); i++) {
+        task_init(&loopers[i].task, &looper_class);
+        task_start(s, NULL, &loopers[i].task);
+    }
+    task_init(&a.task, &sleeper_class);
+    timer_init(&a.timer, sleeper_fire);
+    task_start(s, NULL, &a.task);
+    run_and_free(s);
+    CHECK(a.step == 4);
+}
+
+static enum task_result stopper_run(struct task *t, struct worker *w)
+{
+    struct looper *l = (struct looper *)t;
+
+    if (l->slices++ < 3)
+        return TASK_PARK;
+    scheduler_stop(w->scheduler);
+    return TASK_DONE;
+}
+
+static const struct task_class stopper_class = {stopper_run, mover_done, NULL};
+
+struct outsider {
+    struct scheduler *scheduler;
+    struct looper *looper;
+    struct task *woken;
+};
+
+static void outsider_main(void *arg)
+{
+    struct outsider *o = arg;
+
+    while (!atomic_load(&o->looper->is_looping))
+        cpu_relax();
+    while (!scheduler_stopping(o->scheduler))
+        task_wake(o->scheduler, NULL, o->woken);
+}
+
+TEST(a_wake_from_outside_ends_the_slice_of_who_computes)
+{
+    struct scheduler *s = make_without_periodic_tick();
+    struct looper looper = {0}, stopper = {0};
+    struct outsider o = {s, &looper, &stopper.task};
+    struct thread thread;
+
+    task_init(&stopper.task, &stopper_class);
+    task_start(s, NULL, &stopper.task);
+    task_init(&looper.task, &looper_class);
+    task_start(s, NULL, &looper.task);
+    CHECK(thread_create(&thread, "outsider", outsider_main, &o, NULL));
+    EXPECT(scheduler_run(s, NULL));
+    thread_join(&thread);
+    scheduler_free(s);
+    CHECK(stopper.slices == 4);
+}
