@@ -540,8 +540,6 @@ bool fn_compile(struct fn *f, uint32_t body_index)
     zero_locals(f);
     label_open_function(f);
     fuel_open(f, true);
-    if (f->options->metered)
-        f->fuel_cost = 1; /* entering costs one */
     while (f->labels.count && !f->failed && !f->m.failed) {
         f->pos = (uint32_t)(f->ip - f->code);
         f->pinned = 0;

@@ -78,18 +78,18 @@ TEST(address_of_33_bits_is_out_of_bounds)
     CHECK(r.trap == TRAP_MEMORY_OUT_OF_BOUNDS);
 }
 
-/* Entering costs 1, each of the three instructions 1, the end nothing. */
-TEST(fuel_counts_the_entry_and_each_instruction)
+/* Each of the three instructions costs 1; entering, nop and end nothing. */
+TEST(fuel_counts_each_instruction)
 {
     const struct baseline_options metered = {.metered = true, .thread_count = 1};
     const uint64_t args[] = {41};
     struct run r;
 
-    CHECK(support_run(support_module("\x7f", "\x7f", 0, BODY("\x20\x00\x41\x01\x6a\x0b"), 1),
-                      &metered, 4, args, &r));
-    CHECK(r.trap == TRAP_NONE && r.results[0] == 42);
-    CHECK(support_run(support_module("\x7f", "\x7f", 0, BODY("\x20\x00\x41\x01\x6a\x0b"), 1),
+    CHECK(support_run(support_module("\x7f", "\x7f", 0, BODY("\x20\x00\x01\x41\x01\x6a\x0b"), 1),
                       &metered, 3, args, &r));
+    CHECK(r.trap == TRAP_NONE && r.results[0] == 42);
+    CHECK(support_run(support_module("\x7f", "\x7f", 0, BODY("\x20\x00\x01\x41\x01\x6a\x0b"), 1),
+                      &metered, 2, args, &r));
     CHECK(r.trap == TRAP_OUT_OF_FUEL);
 }
 
@@ -101,9 +101,9 @@ TEST(fuel_is_looked_at_in_each_round_of_a_loop)
     struct slice body = BODY("\x03\x40\x20\x00\x41\x01\x6b\x22\x00\x0d\x00\x0b\x0b");
     struct run r;
 
-    CHECK(support_run(support_module("\x7f", "", 0, body, 1), &metered, 5001, args, &r));
-    CHECK(r.trap == TRAP_NONE);
     CHECK(support_run(support_module("\x7f", "", 0, body, 1), &metered, 5000, args, &r));
+    CHECK(r.trap == TRAP_NONE);
+    CHECK(support_run(support_module("\x7f", "", 0, body, 1), &metered, 4999, args, &r));
     CHECK(r.trap == TRAP_OUT_OF_FUEL);
 }
 
