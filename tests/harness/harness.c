@@ -46,12 +46,13 @@ int main(int argc, char **argv)
             continue;
         current_failed = false;
         run++;
+        printf("%s\n", tests[i].name); /* before: whoever hangs or dies is the last one */
+        fflush(stdout);
         tests[i].run();
         if (current_failed) {
             failed++;
             printf("FAILED %s\n", tests[i].name);
         }
-        fflush(stdout);
     }
     printf("%d tests, %d failed\n", run, failed);
     if (run == 0)
