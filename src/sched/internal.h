@@ -29,7 +29,9 @@
 #define GLOBAL_BATCH 32u
 #define SLICE_LEAST_NS                                                                             \
     (500 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it */
-#define BUSY_TIME_NS (20 * NS_PER_MS) /* after a used-up slice more of them are to be expected */
+#define BUSY_TIME_NS                                                                               \
+    (20 * NS_PER_MS)  /* so long after a used-up slice more of them are to be expected, */
+#define BUSY_RUNS 64u /* or for so many slices */
 
 /* A worker in full. What is not marked is its own thread's. */
 struct core {
@@ -49,8 +51,10 @@ struct core {
     uint64_t base_cycles, base_ns;
     uint64_t polled_ns;
     uint64_t busy_ns;      /* when the last slice was used up */
+    uint64_t busy_runs;    /* how many had run then */
     uint64_t alarm_ns;     /* an extra tick comes then; DEADLINE_NEVER: none */
     uint64_t alarm_for_ns; /* because of this deadline; DEADLINE_NEVER: none */
+    uint64_t poke_seen_ns; /* the last poke after which an alarm was set */
     bool is_searching;
     struct prng prng;
     struct scheduler_stats stats;
@@ -77,10 +81,10 @@ struct core {
 
     /* Under the scheduler's lock. */
     struct core *idle_next;
-    bool is_idle;    /* in the list of the idle */
-    bool is_started; /* has a thread */
-    bool has_tick;   /* the thread can be poked */
-    uint64_t poked_ns;
+    bool is_idle;              /* in the list of the idle */
+    bool is_started;           /* has a thread */
+    bool has_tick;             /* the thread can be poked */
+    _Atomic uint64_t poked_ns; /* written under the scheduler's lock */
     struct thread thread;
 };
 

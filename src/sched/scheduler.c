@@ -176,9 +176,9 @@ void core_poke(struct core *c)
     if (!c->has_tick)
         return;
     now = clock_monotonic_ns();
-    if (now - c->poked_ns < SLICE_LEAST_NS)
-        return;
-    c->poked_ns = now;
+    if (now - atomic_load_explicit(&c->poked_ns, memory_order_relaxed) < SLICE_LEAST_NS)
+        return; /* the worker sets an alarm for the end of this time */
+    atomic_store_explicit(&c->poked_ns, now, memory_order_relaxed);
     tick_poke(&c->tick);
 }
 

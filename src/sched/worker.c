@@ -218,14 +218,19 @@ static void prefetch_next(struct core *c)
 static void set_alarm(struct core *c)
 {
     uint64_t deadline = atomic_load_explicit(&c->earliest_ns, memory_order_relaxed), least;
+    uint64_t poked = atomic_load_explicit(&c->poked_ns, memory_order_relaxed);
+    bool was_poked = poked != c->poke_seen_ns;
 
-    if (deadline >= c->alarm_for_ns || c->tick.clock == TICK_OFF)
+    if ((deadline >= c->alarm_for_ns && !was_poked) || c->tick.clock == TICK_OFF)
         return;
-    c->alarm_for_ns = deadline;
+    c->poke_seen_ns = poked;
+    if (deadline < c->alarm_for_ns)
+        c->alarm_for_ns = deadline;
     least = clock_monotonic_ns() + SLICE_LEAST_NS;
     /* The wheel rounds up. */
     deadline = deadline_after(deadline, 1u << WHEEL_TICK_SHIFT);
-    if (deadline < least)
+    /* The poke may have come before this slice, and those that follow soon are not sent. */
+    if (deadline < least || was_poked)
         deadline = least;
     if (deadline < c->alarm_ns && tick_alarm(&c->tick, deadline))
         c->alarm_ns = deadline;
@@ -234,7 +239,8 @@ static void set_alarm(struct core *c)
 /* After a look: what the alarm was for is over. */
 static void renew_alarm(struct core *c, uint64_t now)
 {
-    if (now - c->busy_ns > BUSY_TIME_NS && fifo_count(&c->used_up) == 0) {
+    if (now - c->busy_ns > BUSY_TIME_NS && c->stats.runs - c->busy_runs > BUSY_RUNS &&
+        fifo_count(&c->used_up) == 0) {
         atomic_store_explicit(&c->is_busy, false, memory_order_relaxed);
         return;
     }
@@ -333,6 +339,7 @@ again:
         is_short = !is_used_up(c);
         if (!s->options.deterministic) {
             c->busy_ns = clock_monotonic_ns();
+            c->busy_runs = c->stats.runs;
             atomic_store_explicit(&c->is_busy, true, memory_order_relaxed);
         }
         look(c, true);
