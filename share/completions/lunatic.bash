@@ -15,7 +15,7 @@ _lunatic() {
         ;;
     esac
     if [[ $word == -* && ${COMP_WORDS[1]} != cc ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--dir --env --bench --workers --seed --max-memory --max-fuel
+        mapfile -t COMPREPLY < <(compgen -W "--dir --no-current-dir --env --bench --workers --seed --max-memory --max-fuel
             --timeout --help --version" -- "$word")
         return
     fi

@@ -106,6 +106,9 @@ bool launch_take(struct launch *l, int id, const char *value, struct error *err)
     case LAUNCH_DIR:
         add_dir(l, value);
         return true;
+    case LAUNCH_NO_CURRENT_DIR:
+        l->no_current_dir = true;
+        return true;
     case LAUNCH_ENV:
         if (value[0] == '=' || !strchr(value, '='))
             return fail(err, ERR_USAGE, "option '--env' wants NAME=VALUE, not '%s'", value);
@@ -139,6 +142,8 @@ bool launch_finish(struct launch *l, struct error *err)
 {
     size_t i;
 
+    if (l->no_current_dir)
+        memmove(l->dirs, l->dirs + 1, --l->dir_count * sizeof(l->dirs[0]));
     for (i = 0; i < l->dir_count; i++) {
         int fd = open(l->dirs[i].host_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 

@@ -12,7 +12,8 @@
 
 struct launch {
     struct lunatic_dir *dirs; /* room for one per word of the command line */
-    size_t dir_count;
+    size_t dir_count;         /* the first is `.`, until launch_finish */
+    bool no_current_dir;
     const char **variables;
     size_t variable_count;
     struct lunatic_runtime_options runtime;
@@ -21,6 +22,7 @@ struct launch {
 
 enum {
     LAUNCH_DIR = 1,
+    LAUNCH_NO_CURRENT_DIR,
     LAUNCH_ENV,
     LAUNCH_WORKERS,
     LAUNCH_MEMORY,
@@ -32,10 +34,10 @@ enum {
 };
 
 #define LAUNCH_OPTIONS                                                                             \
-    {"dir", 0, true, LAUNCH_DIR}, {"env", 0, true, LAUNCH_ENV},                                    \
-        {"workers", 0, true, LAUNCH_WORKERS}, {"max-memory", 0, true, LAUNCH_MEMORY},              \
-        {"max-fuel", 0, true, LAUNCH_FUEL}, {"metered", 0, false, LAUNCH_METERED},                 \
-        {"move-stacks", 0, false, LAUNCH_MOVE},                                                    \
+    {"dir", 0, true, LAUNCH_DIR}, {"no-current-dir", 0, false, LAUNCH_NO_CURRENT_DIR},             \
+        {"env", 0, true, LAUNCH_ENV}, {"workers", 0, true, LAUNCH_WORKERS},                        \
+        {"max-memory", 0, true, LAUNCH_MEMORY}, {"max-fuel", 0, true, LAUNCH_FUEL},                \
+        {"metered", 0, false, LAUNCH_METERED}, {"move-stacks", 0, false, LAUNCH_MOVE},             \
     {                                                                                              \
         "old-kernel", 0, false, LAUNCH_OLD_KERNEL                                                  \
     }

@@ -62,6 +62,8 @@ class Run(CliTest):
         self.assertEqual(self.lunatic(program, other + "/there.txt").returncode, 3)
         self.assertEqual(self.lunatic("run", "--dir", other, program, other + "/there.txt").stdout, "there\n")
         self.assert_one_line(self.lunatic("run", "--dir", "/does/not/exist", program, "x"), 1, "/does/not/exist")
+        self.assertEqual(self.lunatic("run", "--no-current-dir", program, "here.txt").returncode, 3)
+        self.assertEqual(self.lunatic("run", "--no-current-dir", "--dir=.", program, "here.txt").stdout, "here\n")
 
     def test_exit_status(self):
         program = self.compile(r"""
