@@ -105,7 +105,7 @@ bool masm_reserve_slow(struct masm *m, size_t room);
 
 static inline void masm_reserve(struct masm *m, size_t room)
 {
-    if (UNLIKELY((size_t)(m->end - m->p) < room))
+    if (UNLIKELY(m->end - m->p < (ptrdiff_t)room)) /* signed: `slow` finds out what overran */
         (void)masm_reserve_slow(m, room);
 }
 

@@ -225,6 +225,8 @@ static void entry_to_slot(struct fn *f, uint32_t height)
     }
     if (v->kind != VAL_LOCAL)
         return;
+    masm_reserve(&f->m,
+                 MASM_ROOM); /* one instruction may write as many copies as the stack holds */
     slot = fn_stack_slot(f, height);
     r = f->locals[v->local].reg;
     if (r == NOREG) {

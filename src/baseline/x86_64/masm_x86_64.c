@@ -11,6 +11,7 @@ bool masm_reserve_slow(struct masm *m, size_t room)
     size_t want = size ? size * 2 : MASM_FIRST;
     uint8_t *bytes;
 
+    ASSERT(used <= size);
     while (want - used < room)
         want *= 2;
     if (m->limit && used + room > m->limit) {

@@ -158,6 +158,35 @@ TEST(deep_operand_stack_is_spilled)
     CHECK(quick("\x7f", 0, &b, 100000));
 }
 
+/* Tens of thousands of copies of a local wait on the stack; one instruction writes them all out. */
+TEST(copies_of_a_local_are_written_out_at_once)
+{
+    struct bytes b = {0};
+
+    for (int way = 0; way < 4; way++) {
+        for (uint32_t i = 0; i < 60000; i++)
+            CODE(&b, "\x20\0");
+        switch (way) {
+        case 0: /* the local is set */
+            CODE(&b, "\x41\x07\x21\0");
+            break;
+        case 1: /* a block begins */
+            CODE(&b, "\x02\x40\x0b");
+            break;
+        case 2: /* a loop begins, and the local is in memory */
+            CODE(&b, "\x41\0\x40\0\x1a\x03\x40\x41\x07\x21\0\x0b");
+            break;
+        default: /* a condition is alive meanwhile */
+            CODE(&b, "\x20\0\x41\x05\x48\x04\x40\x41\x07\x21\0\x0b");
+            break;
+        }
+        for (uint32_t i = 1; i < 60000; i++)
+            CODE(&b, "\x6a");
+        CODE(&b, "\x0b");
+        CHECK(quick("\x7f", 0, &b, 60000));
+    }
+}
+
 TEST(wide_branch_tables_cost_linear_time)
 {
     struct bytes b = {0};
