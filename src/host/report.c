@@ -47,16 +47,17 @@ void report_failure(struct guest *g, const char *words)
     if (!words)
         words = words_of(g, text, sizeof(text));
     tell_main(g, words);
-    if (!log_enabled(LOG_WARN))
+    if (!output_wants_reports(p->environment))
         return;
     print_who(p, &who);
     if (has_trace && !backtrace_print(g->instance->fiber, &trace))
         trace.size = 0;
     while (trace.size && trace.data[trace.size - 1] == '\n')
         trace.size--;
-    log_line(LOG_WARN, TARGET, "Process %.*s failed: %s, notifying: %u links%s%.*s", (int)who.size,
-             (const char *)who.data, words, p->bonds.link_count, trace.size ? "\n" : "",
-             (int)trace.size, trace.data ? (const char *)trace.data : "");
+    output_report(p->environment, process_id(p), TARGET,
+                  "Process %.*s failed: %s, notifying: %u links%s%.*s", (int)who.size,
+                  (const char *)who.data, words, p->bonds.link_count, trace.size ? "\n" : "",
+                  (int)trace.size, trace.data ? (const char *)trace.data : "");
     bytes_deinit(&who);
     bytes_deinit(&trace);
 }
@@ -75,12 +76,11 @@ void report_exit(struct guest *g, uint32_t status)
     struct process *p = g->process;
     struct bytes who = {0};
     /* What the main process returns is the program's exit status, and nothing unusual. */
-    enum log_level level = process_id(p) == PROCESS_MAIN ? LOG_DEBUG : LOG_WARN;
-
-    if (!log_enabled(level))
+    if (process_id(p) == PROCESS_MAIN || !output_wants_reports(p->environment))
         return;
     print_who(p, &who);
-    log_line(level, TARGET, "Process %.*s failed: it exited with status %u, notifying: %u links",
-             (int)who.size, (const char *)who.data, status, p->bonds.link_count);
+    output_report(p->environment, process_id(p), TARGET,
+                  "Process %.*s failed: it exited with status %u, notifying: %u links",
+                  (int)who.size, (const char *)who.data, status, p->bonds.link_count);
     bytes_deinit(&who);
 }

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "plat/thread.h"
 #include "proc/actors.h"
+#include "proc/output.h"
 #include "proc/process.h"
 #include "proc/registry.h"
 #include <stdatomic.h>
@@ -35,6 +36,7 @@ struct environment {
     struct actors *actors;
     struct registry registry;
     struct config *main_config;  /* what the main process got; may be NULL */
+    struct output output;        /* set before the first process starts; zero: our own streams */
     struct spare_blocks *blocks; /* the array of control blocks: see environment.c */
     struct pool *processes;      /* of struct process: the pool in `blocks` */
     _Atomic uint64_t retired;    /* blocks whose generations are used up */

@@ -210,13 +210,14 @@ static void log_death(struct process *p)
 {
     struct bytes names = {0};
 
-    if (p->exit_reason < EXIT_KILLED || p->exit_reason > EXIT_LIMIT || !log_enabled(LOG_WARN))
+    if (p->exit_reason < EXIT_KILLED || p->exit_reason > EXIT_LIMIT ||
+        !output_wants_reports(p->environment))
         return;
     registry_names(&p->environment->registry, process_id(p), &names);
     if (names.size == 0 && !bytes_printf(&names, "%" PRIu64, process_id(p)))
         return;
-    log_line(LOG_WARN, "lunatic_process", "Process %.*s was killed%s, notifying: %u links",
-             (int)names.size, (const char *)names.data,
+    output_report(p->environment, process_id(p), "lunatic_process",
+                  "Process %.*s was killed%s, notifying: %u links", (int)names.size, (const char *)names.data,
              p->exit_reason == EXIT_LIMIT       ? " (its mailbox is full)"
              : p->exit_reason == EXIT_LINK_DIED ? " (a linked process failed)"
                                                 : "",

@@ -166,6 +166,14 @@ static struct config *config_make(const struct lunatic_environment_options *o, s
     return c;
 }
 
+static void write_output(void *context, uint64_t process_id, enum output_stream stream,
+                         const void *data, size_t size)
+{
+    struct lunatic_environment *e = context;
+
+    e->output(e->output_context, process_id, (enum lunatic_output)stream, data, size);
+}
+
 static void environment_discard(struct lunatic_environment *e)
 {
     environment_free(e->environment);
@@ -237,6 +245,12 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
         return runtime_fail(err, &words);
     }
     e->environment->owner = e;
+    if (o.output) {
+        e->output = o.output;
+        e->output_context = o.output_context;
+        e->environment->output =
+            (struct output){.write = write_output, .context = e, .is_copied = o.output_is_copied};
+    }
     ok = list_add(e, &words);
     if (ok && !host_spawn(&rt->host, e->environment, m->module, c,
                           slice_text(o.entry ? o.entry : "_start"), &id, &words)) {

@@ -36,6 +36,9 @@ struct lunatic_environment {
     struct lunatic_runtime *runtime;
     struct list link; /* in the runtime's list */
     struct environment *environment;
+    void (*output)(void *context, uint64_t process, enum lunatic_output stream, const void *data,
+                   size_t size);
+    void *output_context;
     struct mutex lock; /* of all that follows */
     struct condition changed;
     bool has_ended;

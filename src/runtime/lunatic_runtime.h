@@ -103,6 +103,13 @@ struct lunatic_dir {
     const char *guest_path; /* NULL: the same */
 };
 
+/* Where a process has written. */
+enum lunatic_output {
+    LUNATIC_OUTPUT_STDOUT = 1,
+    LUNATIC_OUTPUT_STDERR = 2,
+    LUNATIC_OUTPUT_REPORT = 3, /* not the process, but the runtime: that it failed, and where */
+};
+
 struct lunatic_environment_options {
     size_t size;             /* of this struct, set by _init */
     const char *const *args; /* of the guest, the program's name first */
@@ -118,8 +125,35 @@ struct lunatic_environment_options {
     bool deny_configs;   /* nor create configurations (with other rights than their own) */
     bool deny_spawn;     /* nor spawn others */
     const char *entry;   /* the export to call; NULL: "_start" */
+    /* Takes what the environment's processes write to standard output and error, and the log lines
+     * about those that fail, instead of our own streams. Called on threads of the runtime, by
+     * several at a time for different processes, in order for one; it must not wait for anything,
+     * nor call functions of this header. `process` is 1 for the main process. Not called any more
+     * when lunatic_environment_free has returned. NULL: our own streams. */
+    void (*output)(void *context, uint64_t process, enum lunatic_output stream, const void *data,
+                   size_t size);
+    void *output_context;
+    bool output_is_copied; /* our standard output (and the log) get the same besides */
 };
 void lunatic_environment_options_init(struct lunatic_environment_options *o);
+
+/* What lunatic_module_export tells. */
+enum lunatic_export_kind {
+    LUNATIC_EXPORT_FUNCTION,
+    LUNATIC_EXPORT_TABLE,
+    LUNATIC_EXPORT_MEMORY,
+    LUNATIC_EXPORT_GLOBAL,
+};
+
+struct lunatic_export {
+    const char *name; /* `name_size` bytes of UTF-8, the module's; no terminator follows them */
+    size_t name_size;
+    enum lunatic_export_kind kind;
+};
+
+/* Export number `index`, in the order of the module. False: it has no more. */
+bool lunatic_module_export(const struct lunatic_module *m, size_t index,
+                           struct lunatic_export *out);
 
 /* How an environment ended. */
 enum lunatic_exit_kind {

@@ -58,6 +58,26 @@ bool lunatic_module_load_file(struct lunatic_runtime *rt, const char *path,
     return load(rt, &bytes, path, out, err);
 }
 
+bool lunatic_module_export(const struct lunatic_module *m, size_t index, struct lunatic_export *out)
+{
+    static const enum lunatic_export_kind kinds[] = {
+        [EXTERN_FUNC] = LUNATIC_EXPORT_FUNCTION,
+        [EXTERN_TABLE] = LUNATIC_EXPORT_TABLE,
+        [EXTERN_MEMORY] = LUNATIC_EXPORT_MEMORY,
+        [EXTERN_GLOBAL] = LUNATIC_EXPORT_GLOBAL,
+    };
+    const struct module *module = m->module->module;
+    const struct export_ *e;
+
+    if (index >= module->export_count)
+        return false;
+    e = &module->exports[index];
+    out->name = (const char *)e->name.data;
+    out->name_size = e->name.size;
+    out->kind = kinds[e->kind];
+    return true;
+}
+
 void lunatic_module_free(struct lunatic_module *m)
 {
     if (!m)

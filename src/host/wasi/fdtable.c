@@ -94,7 +94,7 @@ struct wasi *wasi_table(struct guest *g)
     if (!vec_reserve(&w->fds, 3 + c->dirs.count + 1))
         goto failed;
     for (int i = 0; i < 3; i++) {
-        struct wasi_fd f = sh->fds[i];
+        struct wasi_fd f = guest_standard_fds(g)[i];
 
         if (f.handle)
             wasi_handle_ref(f.handle);
@@ -131,7 +131,7 @@ enum file_error wasi_fd_get(struct guest *g, uint32_t fd, uint64_t rights, enum 
     struct wasi_fd *f;
 
     if (!g->wasi && fd <= 2) { /* no table just for printing */
-        f = &guest_wasi_shared(g)->fds[fd];
+        f = &guest_standard_fds(g)[fd];
     } else {
         struct wasi *w = wasi_table(g);
 

@@ -114,6 +114,7 @@ struct wasi_handle {
     _Atomic int fd; /* -1: a preopened directory that nobody has used yet: `root_path` */
     enum file_kind kind;
     struct file_stream *standard; /* one of the runtime's own streams: `fd` is not ours to close */
+    enum output_stream captured;  /* what is written goes to the environment's output; 0: no */
     struct wasi_stream *stream;   /* can be waited for; NULL: regular file, directory */
     struct wasi_shared *shared;
     char *root_path;
@@ -140,6 +141,10 @@ struct wasi_shared {
     struct file_stream standard[3];
     struct wasi_handle handles[3];
     struct wasi_fd fds[3]; /* what 0, 1 and 2 are in a process that has no table yet */
+    /* The same where the environment's output is captured: nobody sees there what our own streams
+     * are. */
+    struct wasi_handle captured_handles[2];
+    struct wasi_fd captured_fds[3];
     struct spinlock
         lock; /* guards `streams`, and the ends of handles; taken before a stream's own */
     struct list streams; /* of struct wasi_stream: all there are */
@@ -153,6 +158,14 @@ void wasi_shared_unref(struct wasi_shared *sh);
 static inline struct wasi_shared *guest_wasi_shared(const struct guest *g)
 {
     return g->host->wasi;
+}
+
+/* What 0, 1 and 2 are at first. */
+static inline struct wasi_fd *guest_standard_fds(const struct guest *g)
+{
+    struct wasi_shared *sh = guest_wasi_shared(g);
+
+    return g->process->environment->output.write ? sh->captured_fds : sh->fds;
 }
 
 /* ---- outcomes ---- */

@@ -124,6 +124,37 @@ static struct outcome transfer_file(struct guest *g, const struct transfer *t,
     return transfer_end(t, h, e, size);
 }
 
+/* Hands the first `size` bytes of what has been written to the environment's output, as copies: a
+ * page of the guest may not be there yet, which only we can see to. */
+static void transfer_capture(struct guest *g, const struct transfer *t, enum output_stream stream,
+                             size_t size)
+{
+    const struct output *o = &g->process->environment->output;
+    uint8_t copy[OUTPUT_PIECE_SIZE];
+    size_t filled = 0;
+
+    for (size_t i = 0; i < t->count && size > 0; i++) {
+        const uint8_t *from = t->pieces[i].data;
+        size_t left = t->pieces[i].size < size ? t->pieces[i].size : size;
+
+        size -= left;
+        while (left > 0) {
+            size_t n = sizeof(copy) - filled < left ? sizeof(copy) - filled : left;
+
+            memcpy(copy + filled, from, n);
+            filled += n;
+            from += n;
+            left -= n;
+            if (filled == sizeof(copy)) {
+                o->write(o->context, process_id(g->process), stream, copy, filled);
+                filled = 0;
+            }
+        }
+    }
+    if (filled)
+        o->write(o->context, process_id(g->process), stream, copy, filled);
+}
+
 static struct outcome transfer_try(struct guest *g, uint32_t number, uint32_t iovs,
                                    uint32_t iov_count, uint32_t size_out, struct transfer *t)
 {
@@ -153,6 +184,11 @@ static struct outcome transfer_try(struct guest *g, uint32_t number, uint32_t io
         return wasi_done(FERR_SPIPE);
     if (t->total == 0)
         return transfer_end(t, f->handle, FERR_OK, 0);
+    if (f->handle->captured) {
+        f = &f->handle->shared->fds[1];
+        if (!g->process->environment->output.is_copied || !f->handle)
+            return transfer_end(t, f->handle, FERR_OK, t->total);
+    }
     if (f->handle->stream)
         return transfer_stream(g, t, f);
     if (f->handle->standard && f->handle->standard->kind == FILE_STREAM_BLOCKING)
@@ -164,6 +200,7 @@ static struct outcome transfer(struct guest *g, uint32_t number, uint32_t iovs, 
                                uint64_t offset, bool has_offset, uint32_t size_out, bool writes)
 {
     struct transfer t; /* not zeroed: large, and filled before use */
+    struct wasi_fd *f;
     struct outcome o;
 
     if (has_offset && offset > INT64_MAX)
@@ -173,6 +210,10 @@ static struct outcome transfer(struct guest *g, uint32_t number, uint32_t iovs, 
     o = transfer_try(g, number, iovs, iov_count, size_out, &t);
     if (o.kind == OUTCOME_DONE)
         wasi_wait_over(g);
+    if (writes && o.kind == OUTCOME_DONE && o.value == FERR_OK &&
+        g->process->environment->output.write && !wasi_fd_get(g, number, 0, FERR_BADF, &f) &&
+        f->handle->captured)
+        transfer_capture(g, &t, f->handle->captured, wasi_get32(t.size_out));
     return o;
 }
 

@@ -78,6 +78,10 @@ static bool fd_ready(struct guest *g, const uint8_t *s, struct wasi_handle **h, 
     if (ev->error)
         return true;
     *h = f->handle;
+    if (f->handle->captured) { /* takes everything at once */
+        ev->size = 1;
+        return true;
+    }
     fd = atomic_load(&f->handle->fd);
     if (!f->handle->stream &&
         !(f->handle->standard && f->handle->standard->kind == FILE_STREAM_BLOCKING)) {

@@ -2,6 +2,28 @@
 /* What all processes of a runtime share: the standard streams and the start of the clock. */
 #include "host/wasi/internal.h"
 
+/* Standard output and error of captured processes: they take what is written, and are like a pipe.
+ */
+static void captured_init(struct wasi_shared *sh)
+{
+    sh->captured_fds[0] = sh->fds[0];
+    for (int i = 1; i < 3; i++) {
+        struct wasi_handle *h = &sh->captured_handles[i - 1];
+        struct wasi_fd *f = &sh->captured_fds[i];
+
+        atomic_init(&h->fd, sh->standard[i].fd);
+        h->kind = FILE_UNKNOWN;
+        h->standard = &sh->standard[i];
+        h->captured = i == 1 ? OUTPUT_STDOUT : OUTPUT_STDERR;
+        h->shared = sh;
+        f->handle = h;
+        f->base = WASI_FD_WRITE | WASI_FD_FDSTAT_SET_FLAGS | WASI_FD_FILESTAT_GET |
+                  WASI_POLL_FD_READWRITE;
+        f->inheriting = f->base;
+        f->flags = WASI_APPEND;
+    }
+}
+
 struct wasi_shared *wasi_shared_new(struct scheduler *s)
 {
     struct wasi_shared *sh = mem_new(struct wasi_shared);
@@ -30,6 +52,7 @@ struct wasi_shared *wasi_shared_new(struct scheduler *s)
         sh->fds[i].inheriting = sh->fds[i].base;
         sh->fds[i].flags = i == 0 ? 0 : WASI_APPEND;
     }
+    captured_init(sh);
     return sh;
 }
 
