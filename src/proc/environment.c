@@ -82,6 +82,7 @@ struct environment *environment_new(struct actors *a, const struct environment_o
     e->on_exit = options->on_exit;
     e->on_exit_arg = options->on_exit_arg;
     list_init(&e->timers);
+    mutex_init(&e->look_lock);
     registry_init(&e->registry, e);
     return e;
 }
@@ -113,6 +114,7 @@ void environment_free(struct environment *e)
     }
     send_timers_drop(e);
     registry_deinit(&e->registry);
+    mutex_deinit(&e->look_lock);
     give_blocks(e->actors, e->blocks);
     mem_free(e);
 }

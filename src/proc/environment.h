@@ -44,6 +44,9 @@ struct environment {
     struct spinlock timers_lock;
     struct list timers; /* send timers that have not ended */
     uint64_t timer_count;
+    struct mutex look_lock; /* guards the next two */
+    struct look *look;      /* what looks at processes now, or NULL; see look.h */
+    uint64_t look_ticket;   /* of the last look */
     /* Called once, on the worker that ran the main process, after it has ended. If it stops the
      * scheduler, the other processes are left for environment_free; else they are killed now. It
      * does not free the environment. */

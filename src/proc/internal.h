@@ -14,4 +14,7 @@ void spare_blocks_free(struct actors *a);
 /* Frees all send timers of an environment. */
 void send_timers_drop(struct environment *e);
 
+/* look.c: a SIGNAL_LOOK has come, with the number of the search and the place in it. */
+void process_looked_at(struct process *p, uint64_t ticket, uint64_t index, bool at_rest);
+
 #endif

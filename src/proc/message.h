@@ -35,6 +35,7 @@ enum signal_kind {
     SIGNAL_DEMONITOR,          /* process_id */
     SIGNAL_PROCESS_DIED,       /* process_id */
     SIGNAL_ANSWER,             /* process_id: the key; value: see process_answer */
+    SIGNAL_LOOK,               /* somebody looks at processes: process_id, answer; see look.h */
 };
 
 /* What the other side of a link is told. */
@@ -73,7 +74,7 @@ struct message {
     struct message_resources *resources; /* NULL: none yet */
     union {
         uint8_t inline_data[MESSAGE_INLINE_SIZE];
-        uint64_t answer; /* SIGNAL_ANSWER */
+        uint64_t answer; /* SIGNAL_ANSWER, SIGNAL_LOOK */
     };
 };
 

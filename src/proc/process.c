@@ -2,6 +2,7 @@
 #include "proc/process.h"
 #include "base/log.h"
 #include "proc/internal.h"
+#include "proc/look.h"
 #include "sched/scheduler.h"
 #include "sched/timer.h"
 #include <inttypes.h>
@@ -62,7 +63,8 @@ static void handle_answer(struct process *p, const struct message *m)
     p->wait.flags |= WAIT_ANSWERED;
 }
 
-static void handle(struct process *p, struct message *m)
+/* `at_rest`: the body is between two slices. */
+static void handle(struct process *p, struct message *m, bool at_rest)
 {
     struct actors *a = p->environment->actors;
 
@@ -98,6 +100,9 @@ static void handle(struct process *p, struct message *m)
     case SIGNAL_ANSWER:
         handle_answer(p, m);
         break;
+    case SIGNAL_LOOK:
+        process_looked_at(p, m->process_id, m->answer, at_rest);
+        break;
     }
     message_free(a, m);
 }
@@ -130,6 +135,7 @@ static void handle_late(struct process *p, struct message *m)
     case SIGNAL_DIE_WHEN_LINK_DIES:
     case SIGNAL_PROCESS_DIED:
     case SIGNAL_ANSWER:
+    case SIGNAL_LOOK:
         break;
     }
     message_free(a, m);
@@ -137,7 +143,7 @@ static void handle_late(struct process *p, struct message *m)
 
 /* Handles what `word`, taken out of the inbox, leads to: the newest node first, so turn it round.
  */
-static void handle_all(struct process *p, uint64_t word)
+static void handle_all(struct process *p, uint64_t word, bool at_rest)
 {
     struct actors *a = p->environment->actors;
     struct message *oldest = NULL;
@@ -155,13 +161,13 @@ static void handle_all(struct process *p, uint64_t word)
 
         oldest = m->next;
         if (LIKELY(!p->is_dying))
-            handle(p, m);
+            handle(p, m, at_rest);
         else
             handle_late(p, m);
     }
 }
 
-bool process_handle_signals(struct process *p)
+static bool handle_signals(struct process *p, bool at_rest)
 {
     uint64_t word = atomic_load_explicit(&p->inbox, memory_order_relaxed);
 
@@ -169,9 +175,14 @@ bool process_handle_signals(struct process *p)
         /* acquire: pairs with the release in signal_send */
         word = atomic_exchange_explicit(&p->inbox, (word & ~(uint64_t)UINT32_MAX) | INBOX_ALIVE,
                                         memory_order_acquire);
-        handle_all(p, word);
+        handle_all(p, word, at_rest);
     }
     return !p->is_dying;
+}
+
+bool process_handle_signals(struct process *p)
+{
+    return handle_signals(p, false);
 }
 
 /* Makes the process one that senders must wake. False: there are signals to handle first. */
@@ -233,7 +244,7 @@ static void release(struct process *p, struct worker *w)
 
     p->is_dying = true;
     /* acquire: as in process_handle_signals; release: as in process_exists */
-    handle_all(p, atomic_exchange_explicit(&p->inbox, word, memory_order_acq_rel));
+    handle_all(p, atomic_exchange_explicit(&p->inbox, word, memory_order_acq_rel), false);
     wait_cancel(p);
     p->class_->release(p, w);
     resources_sweep(p);
@@ -286,7 +297,7 @@ static enum task_result run(struct task *t, struct worker *w)
         if (UNLIKELY(atomic_load_explicit(&p->environment->is_ending, memory_order_relaxed)) &&
             !p->is_dying)
             die(p, EXIT_KILLED);
-        if (!process_handle_signals(p))
+        if (!handle_signals(p, true))
             break;
         result = p->class_->run(p, w);
         if (result == TASK_DONE && !p->is_dying)

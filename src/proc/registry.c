@@ -326,3 +326,22 @@ void registry_names(struct registry *r, uint64_t process_id, struct bytes *out)
     }
     mutex_unlock(&r->lock);
 }
+
+size_t registry_list(struct registry *r, size_t from, size_t count,
+                     void (*each)(void *arg, uint64_t process_id, struct slice name), void *arg)
+{
+    size_t seen = 0, i;
+
+    mutex_lock(&r->lock);
+    for (i = from; i < r->slot_count && seen < count; i++, seen++) {
+        for (struct registry_entry *x = r->slots[i]; x; x = x->next) {
+            seen++;
+            if (x->has_value && x->node_id == r->environment->node_id)
+                each(arg, x->process_id, short_name(x));
+        }
+    }
+    if (i >= r->slot_count)
+        i = 0;
+    mutex_unlock(&r->lock);
+    return i;
+}

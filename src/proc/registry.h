@@ -61,6 +61,13 @@ void registry_fulfil(struct registry *r, struct slice name, uint64_t owner, uint
                      uint64_t process_id);
 void registry_release(struct registry *r, struct slice name, uint64_t owner);
 
+/* Calls `each` with the names (shortened as for registry_names) of processes of this node, those in
+ * a stretch of the table from position `from` (0 at first): under the lock, for about `count` of
+ * them. Where to go on, or 0 at the end. Names that come or go meanwhile may be missed or told
+ * twice. */
+size_t registry_list(struct registry *r, size_t from, size_t count,
+                     void (*each)(void *arg, uint64_t process_id, struct slice name), void *arg);
+
 /* Appends the names of a process of this node for a log line: `"a" / "b"`, each shortened to what
  * follows the third '/', nothing if it has none. Also for a
  * process that has just ended. */

@@ -178,6 +178,7 @@ static void environment_discard(struct lunatic_environment *e)
 {
     environment_free(e->environment);
     condition_deinit(&e->changed);
+    mutex_deinit(&e->look_lock);
     mutex_deinit(&e->lock);
     mem_free(e);
 }
@@ -233,6 +234,7 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
     e = mem_new(struct lunatic_environment);
     e->runtime = rt;
     mutex_init(&e->lock);
+    mutex_init(&e->look_lock);
     condition_init(&e->changed);
     eo.process_count_max = rt->host.process_count_max;
     eo.on_exit_arg = e;
@@ -240,6 +242,7 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
     if (!e->environment) {
         config_unref(c);
         condition_deinit(&e->changed);
+        mutex_deinit(&e->look_lock);
         mutex_deinit(&e->lock);
         mem_free(e);
         return runtime_fail(err, &words);
@@ -254,6 +257,7 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
     ok = list_add(e, &words);
     if (ok && !host_spawn(&rt->host, e->environment, m->module, c,
                           slice_text(o.entry ? o.entry : "_start"), &id, &words)) {
+        runtime_environment_unpinned(e);
         list_take(e);
         ok = false;
     }
@@ -263,6 +267,7 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
         return runtime_fail(err, &words);
     }
     if (!runtime_start_thread(rt, &words)) {
+        runtime_environment_unpinned(e);
         list_take(e);
         environment_discard(e);
         return runtime_fail(err, &words);
@@ -330,6 +335,7 @@ void lunatic_environment_free(struct lunatic_environment *e)
     lunatic_environment_stop(e);
     lunatic_environment_wait(e, UINT64_MAX, NULL);
     drain(e);
+    runtime_environment_unpinned(e);
     list_take(e);
     environment_discard(e);
 }

@@ -45,6 +45,10 @@ struct lunatic_environment {
     bool was_stopped; /* by us: `stop_kind` says why */
     enum lunatic_exit_kind stop_kind;
     struct lunatic_exit how;
+    unsigned pins;   /* by those who look at its processes */
+    bool is_closing; /* nobody pins it any more */
+    /* Taken before everything else: one look at a time. */
+    struct mutex look_lock;
 };
 
 /* Fills `out` (may be NULL) from `err`; false. */
@@ -69,6 +73,9 @@ bool runtime_start_thread(struct lunatic_runtime *rt, struct error *err) MUST_US
 #ifndef METERED_ONLY
 #define METERED_ONLY false
 #endif
+
+/* inspect.c: waits until nobody looks at its processes, which nobody can from then on. */
+void runtime_environment_unpinned(struct lunatic_environment *e);
 
 /* environment.c: the scheduler has ended with the environment still alive. */
 void runtime_environment_stuck(struct lunatic_environment *e, const char *words);

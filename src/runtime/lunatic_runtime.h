@@ -196,6 +196,55 @@ void lunatic_environment_stop(struct lunatic_environment *e);
  * runtime. */
 void lunatic_environment_free(struct lunatic_environment *e);
 
+/* ---- looking at what runs ---- */
+
+enum lunatic_process_state {
+    LUNATIC_PROCESS_RUNNING,
+    LUNATIC_PROCESS_READY,   /* could run, and waits for a thread */
+    LUNATIC_PROCESS_WAITING, /* see wait */
+};
+
+#define LUNATIC_UNKNOWN UINT64_MAX
+
+/* A process that lives. Texts are valid during the call; "" is "nothing" or "not known". */
+struct lunatic_process_info {
+    size_t size; /* of this struct; later versions may append fields */
+    uint64_t environment_id;
+    uint64_t id;
+    enum lunatic_process_state state;
+    /* What it waits for: message, sleep, file, poll, compilation, start (of a child), name (that
+     * another process is spawning), turn. */
+    const char *wait;
+    const char *wait_details; /* "tagged 5, for 2.1 s more" */
+    const char *function;     /* its innermost functions: "a < b < c" */
+    const char *names;        /* in the registry: "\"a\" / \"b\"" */
+    uint64_t queue_count;     /* messages that wait in its mailbox, */
+    uint64_t queue_size;      /* and their bytes, overhead included */
+    uint64_t links, monitors;
+    uint64_t memory_size;    /* bytes of linear memory; LUNATIC_UNKNOWN */
+    uint64_t memory_present; /* bytes of it that take real memory; LUNATIC_UNKNOWN */
+    uint64_t cpu_ns;         /* CPU time it has used; LUNATIC_UNKNOWN */
+};
+
+/* False: no more, please. */
+typedef bool lunatic_inspect_fn(void *context, const struct lunatic_process_info *info);
+
+struct lunatic_inspect_options {
+    size_t size;         /* of this struct, set by _init */
+    uint64_t process_id; /* only this one, in every environment; 0: all */
+    uint64_t detail_max; /* of later ones memory_present is not asked for */
+};
+void lunatic_inspect_options_init(struct lunatic_inspect_options *o);
+
+/* Calls `each` for every process that lives, by environment and number, without stopping them. What
+ * is told may be a moment old, and processes that come or go meanwhile may be missed. Of those that
+ * run or wait for a thread, the function is known only if they have got to tell within a moment; in
+ * deterministic runs nothing but what costs them nothing. `each` may take its time; it must not
+ * free environments. */
+bool lunatic_runtime_inspect(struct lunatic_runtime *rt,
+                             const struct lunatic_inspect_options *options,
+                             lunatic_inspect_fn *each, void *context, struct lunatic_error *err);
+
 /* "0.1.0" */
 const char *lunatic_version(void);
 

@@ -44,3 +44,24 @@ void task_wake(struct scheduler *s, struct worker *w, struct task *t)
         push(s, w, t, true);
     }
 }
+
+bool task_claim(struct task *t)
+{
+    uint32_t expected = TASK_PARKED;
+
+    /* acquire: pairs with the release of the worker that parked it */
+    return atomic_compare_exchange_strong_explicit(&t->state, &expected, TASK_RUNNING,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+void task_release(struct scheduler *s, struct task *t)
+{
+    uint32_t expected = TASK_RUNNING;
+
+    if (atomic_compare_exchange_strong_explicit(&t->state, &expected, TASK_PARKED,
+                                                memory_order_acq_rel, memory_order_acquire))
+        return;
+    ASSERT(expected == TASK_RUNNING_WOKEN);
+    atomic_exchange_explicit(&t->state, TASK_QUEUED, memory_order_acq_rel);
+    scheduler_push(s, t);
+}

@@ -10,6 +10,7 @@
 #ifndef SCHED_TASK_H
 #define SCHED_TASK_H
 
+#include "base/assert.h"
 #include "base/list.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -70,6 +71,12 @@ void task_start(struct scheduler *s, struct worker *w, struct task *t);
  * worker, or NULL on other threads. Whatever the caller wrote before is visible to the run that
  * follows. Any thread. Never waits. */
 void task_wake(struct scheduler *s, struct worker *w, struct task *t);
+
+/* For who wants to look at a parked task without waking it. True: it was parked, everything that
+ * belongs to its owner is now the caller's to read, as if it ran, until task_release a moment
+ * later; wakes meanwhile are not lost. False: it is not parked. Any thread that is no worker. */
+bool task_claim(struct task *t) MUST_USE;
+void task_release(struct scheduler *s, struct task *t);
 
 /* The worker that the calling thread is, or NULL. */
 struct worker *worker_current(void);

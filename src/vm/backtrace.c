@@ -15,7 +15,8 @@ struct walk {
     bool at_entry; /* the frame of `pc` has not been allocated */
     bool at_begin; /* `pc` is an instruction, not a return address */
     size_t count, room;
-    size_t skip; /* innermost frames that are counted only */
+    size_t skip;  /* innermost frames that are counted only */
+    bool is_lazy; /* ends when there is no room for more */
     struct frame *frames;
 };
 
@@ -33,7 +34,7 @@ static void note(struct walk *w, const struct code *c, const struct code_range *
 /* Walks the frames of one activation, which end at `end`. */
 static void walk_activation(struct walk *w, const uint8_t *end)
 {
-    while (w->sp < end) {
+    while (w->sp < end && !(w->is_lazy && w->count >= w->room)) {
         const struct code *c = code_at(w->pc);
         const struct code_range *r = NULL;
         const uint8_t *next;
@@ -55,9 +56,11 @@ static void walk_activation(struct walk *w, const uint8_t *end)
     }
 }
 
-static size_t walk(const struct fiber *f, struct frame *frames, size_t room, size_t skip)
+static size_t walk(const struct fiber *f, struct frame *frames, size_t room, size_t skip,
+                   bool is_lazy)
 {
-    struct walk w = {.frames = frames, .room = room, .skip = skip, .sp = f->guest_sp};
+    struct walk w = {
+        .frames = frames, .room = room, .skip = skip, .is_lazy = is_lazy, .sp = f->guest_sp};
     uint32_t marker = f->marker;
 
     if (f->preempted || f->trap_pc) {
@@ -70,7 +73,7 @@ static size_t walk(const struct fiber *f, struct frame *frames, size_t room, siz
         w.pc = f->guest_ip;
         w.at_begin = true; /* a host call's stub: the place to go on at, not a return address */
     }
-    while (marker) {
+    while (marker && !(is_lazy && w.count >= room)) {
         const struct marker *m = marker_at(f, marker);
 
         walk_activation(&w, marker_record(m));
@@ -84,7 +87,23 @@ static size_t walk(const struct fiber *f, struct frame *frames, size_t room, siz
 
 size_t fiber_frames(const struct fiber *f, struct frame *frames, size_t room)
 {
-    return walk(f, frames, room, 0);
+    return walk(f, frames, room, 0, false);
+}
+
+size_t fiber_innermost(const struct fiber *f, struct frame *frames, size_t room)
+{
+    const struct code_range *r;
+    const struct code *c;
+
+    if (!f->preempted)
+        return walk(f, frames, room, 0, true);
+    /* Maybe in the middle of a prologue: where its frame is nobody knows. */
+    c = code_at(f->guest_ip);
+    r = c ? code_range_at(c, f->guest_ip) : NULL;
+    if (!r || r->function == CODE_NO_FUNCTION || room == 0)
+        return 0;
+    frames[0] = (struct frame){.module = c->module, .function = r->function};
+    return 1;
 }
 
 static bool print_frame(struct bytes *out, size_t number, const struct frame *frame)
@@ -140,6 +159,6 @@ bool backtrace_print(const struct fiber *f, struct bytes *out)
     if (!print_frames(out, frames, first, 0) ||
         !bytes_printf(out, "      ... %zu more frames\n", total - BACKTRACE_FRAMES_MAX))
         return false;
-    walk(f, frames, OUTERMOST, total - OUTERMOST);
+    walk(f, frames, OUTERMOST, total - OUTERMOST, false);
     return print_frames(out, frames, OUTERMOST, total - OUTERMOST);
 }

@@ -20,6 +20,10 @@ struct frame {
  * STOP_FUEL, activations below the innermost included. Returns how many frames there are in all. */
 size_t fiber_frames(const struct fiber *f, struct frame *frames, size_t room);
 
+/* Stores the innermost frames only, at most `room`, of a fiber however it stopped (of a preempted
+ * one just the function it is in). Returns how many; its cost does not grow with the depth. */
+size_t fiber_innermost(const struct fiber *f, struct frame *frames, size_t room);
+
 /* Appends the frames as text, a line each: "   2: name (func 17) at 0x1a2b". A function that calls
  * itself for long is folded, and what exceeds BACKTRACE_FRAMES_MAX becomes "... N more frames".
  * Names are made printable. False: no memory. */
