@@ -66,9 +66,35 @@ bool vmem_present(const void *at, size_t pages, uint64_t *present) MUST_USE;
  * means that some page may have become present. */
 uint64_t vmem_fault_count(void);
 
+/* Lazy arenas: a touch of an absent page calls `missing` with its address, on the thread that
+ * touched it, in a signal handler (SIGBUS) during which no tick comes; it must make the page
+ * present with vmem_lazy_fill and return true. False ends the program: there is no memory. Threads
+ * that run on small stacks need an alternate one. System calls do not call it, they fail with
+ * EFAULT: see vmem_prepare. Signals of other origin go to whoever handled them before. The first
+ * start decides; later ones with the same function are harmless. False: the kernel does not allow
+ * it. */
+typedef bool vmem_missing_fn(uint8_t *page);
+bool vmem_lazy_start(vmem_missing_fn *missing) MUST_USE;
+
+/* Makes an arena lazy. */
+bool vmem_lazy_register(void *at, size_t size) MUST_USE;
+
+/* Makes an absent page of a lazy arena present; contents NULL: zeroes. Present ones stay as they
+ * are. False: no memory. In signal handlers too. */
+bool vmem_lazy_fill(void *page, const void *contents) MUST_USE;
+
+/* Whoever hands memory of a guest to a system call, to be read or written, calls this before:
+ * makes all of it present where it is lazy, and costs next to nothing where not. */
+void vmem_prepare(const void *at, size_t size);
+
 /* Turns off what newer kernels give (PAGEMAP_SCAN, process_madvise, populate), so that tests walk
  * the fallbacks. Startup only. */
 void vmem_set_fallbacks(bool on);
+
+/* How many system calls the functions here have made that warm processes could need: for tests.
+ * Those that make arenas and publish code are not counted. */
+uint64_t vmem_call_count(void);
+void vmem_count_call(void); /* for the files behind this header */
 
 /* Machine code. `vmem_code_publish` copies `size` bytes to `at`, in a stretch reserved by
  * vmem_reserve, and makes the pages readable and executable; they were never reachable while

@@ -18,7 +18,11 @@
  * Functions that can fail return false and fill `err` (which may be NULL) with one line of text.
  * Options structs are filled by their _init function, so that a program compiled against an older
  * header works with a newer library; NULL means defaults. Any thread may call any function unless
- * its comment says otherwise. None may be called in a signal handler. */
+ * its comment says otherwise. None may be called in a signal handler.
+ *
+ * Signals: the first runtime takes SIGURG, and SIGBUS where the system has userfaultfd. What is not
+ * the runtime's of SIGBUS goes to the handler that was there before; a program that installs one
+ * later passes on what it does not know to the one that it replaced. */
 #ifndef LUNATIC_RUNTIME_H
 #define LUNATIC_RUNTIME_H
 

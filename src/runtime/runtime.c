@@ -162,6 +162,8 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
         return runtime_fail(err, &e);
     }
     rt->worker_count = scheduler_worker_count(rt->scheduler);
+    if (!o.old_kernel)
+        vm_make_lazy();
     rt->workers = mem_new_array(struct vm_worker, rt->worker_count);
     for (uint32_t i = 0; i < rt->worker_count; i++)
         vm_worker_init(&rt->workers[i], i);

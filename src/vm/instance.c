@@ -40,7 +40,7 @@ static const struct slot_layout *choose_layout(struct program *p)
         atomic_store_explicit(&p->moves, moves / 2, memory_order_relaxed);
     }
     atomic_store_explicit(&p->births, births + 1, memory_order_relaxed);
-    return moves > 4 && moves > births / 8 ? &p->large : &p->layout;
+    return moves > 4 && moves > births / 8 ? &p->large : &p->lazy;
 }
 
 struct instance *instance_new(struct program *p, struct vm_worker *w,
@@ -58,6 +58,10 @@ struct instance *instance_new(struct program *p, struct vm_worker *w,
         return NULL;
     }
     s = slot_take(w->slots, l, p->has_memory ? p->memory_size : 0);
+    if (!s && l == &p->lazy) {
+        l = &p->layout;
+        s = slot_take(w->slots, l, p->has_memory ? p->memory_size : 0);
+    }
     if (!s) {
         *why = INSTANCE_NO_MEMORY;
         return NULL;

@@ -123,6 +123,8 @@ static bool move(struct instance *i, struct slot *s, uint64_t length)
     base = r == REGION_COUNT ? NULL : region_take(r, length, NULL);
     if (!base)
         return false;
+    if (!s->moved)
+        slot_complete(s);
     memory_copy_present(base, i->memory_base, i->memory_length);
     if (s->moved)
         region_give(s->moved_region, s->moved, false, i->memory_length);
@@ -133,7 +135,7 @@ static bool move(struct instance *i, struct slot *s, uint64_t length)
     s->moved_opened = length;
     s->memory_capacity = region_stride(r);
     i->memory_base = base;
-    if (s->region == i->program->layout.region)
+    if (s->region == i->program->layout.region || s->region == i->program->lazy.region)
         atomic_fetch_add_explicit(&i->program->moves, 1, memory_order_relaxed);
     return true;
 }

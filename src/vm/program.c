@@ -61,6 +61,7 @@ void program_free(struct program *p)
     mem_free(p->globals);
     mem_free((void *)(uintptr_t)p->layout.pages);
     mem_free((void *)(uintptr_t)p->layout.contents);
+    mem_free(p->lazy.usual);
     mem_free(p);
 }
 
@@ -220,6 +221,8 @@ out:
     return ok;
 }
 
+#define LAZY_PAGES 3u /* an image of fewer is not worth faults */
+
 static _Atomic uint64_t last_image_id;
 
 bool program_layout(struct program *p, const struct image_range *ranges, size_t count,
@@ -261,6 +264,12 @@ bool program_layout(struct program *p, const struct image_range *ranges, size_t 
     if (!image_build(l, ranges, count))
         return fail(err, ERR_NO_MEMORY, "no memory for the image");
     p->large = *l;
+    p->lazy = *l;
+    if (slots_are_lazy() && p->has_memory && l->region == REGION_1216K &&
+        l->page_count >= LAZY_PAGES)
+        p->lazy.usual = mem_try(struct usual);
+    if (p->lazy.usual)
+        p->lazy.region = REGION_LAZY;
     if (region_is_plentiful() && p->has_memory && l->region < REGION_64M)
         p->large.region = REGION_64M;
     return true;

@@ -31,6 +31,7 @@ struct program {
      * move. Counted without care for races: only a hint. */
     struct slot_layout large; /* layout, with another region */
     _Atomic uint32_t births, moves;
+    struct slot_layout lazy; /* layout in REGION_LAZY; of the same region: not worth it */
 };
 
 /* The parts that programs and linked programs have in common: layout without image, counts, tables

@@ -108,6 +108,66 @@ enum region region_for(uint64_t size)
     return r;
 }
 
+#define LAZY_CHUNKS_MAX 64u
+
+static struct {
+    struct mutex lock;
+    _Atomic(region_missing_fn *) missing; /* NULL: there are no lazy blocks */
+    struct {
+        uint8_t *begin, *end;
+    } chunks[LAZY_CHUNKS_MAX]; /* written under the arena's lock, read by the signal's handler */
+    _Atomic uint32_t count;
+    atomic_bool is_over; /* no chunk can be added */
+} lazy;
+
+/* Signal context. */
+static bool lazy_missing(uint8_t *page)
+{
+    /* acquire: pairs with the release of lazy_add */
+    uint32_t count = atomic_load_explicit(&lazy.count, memory_order_acquire);
+    region_missing_fn *missing = atomic_load_explicit(&lazy.missing, memory_order_relaxed);
+
+    for (uint32_t n = 0; n < count; n++)
+        if (page >= lazy.chunks[n].begin && page < lazy.chunks[n].end) {
+            uint64_t at = (uint64_t)(page - lazy.chunks[n].begin);
+
+            return missing(page, page - at % shapes[REGION_LAZY].stride);
+        }
+    return false;
+}
+
+bool region_lazy_start(region_missing_fn *missing)
+{
+    bool ok;
+
+    host_probe();
+    mutex_lock(&lazy.lock);
+    ok = atomic_load(&lazy.missing) != NULL;
+    if (!ok && region_is_plentiful() && vmem_lazy_start(lazy_missing)) {
+        atomic_store(&lazy.missing, missing);
+        ok = true;
+    }
+    mutex_unlock(&lazy.lock);
+    return ok;
+}
+
+bool region_is_lazy(enum region r)
+{
+    return r == REGION_LAZY;
+}
+
+static bool lazy_add(uint8_t *at, size_t size)
+{
+    uint32_t n = atomic_load_explicit(&lazy.count, memory_order_relaxed);
+
+    if (n == LAZY_CHUNKS_MAX || !vmem_lazy_register(at, size))
+        return false;
+    lazy.chunks[n].begin = at;
+    lazy.chunks[n].end = at + size;
+    atomic_store_explicit(&lazy.count, n + 1, memory_order_release);
+    return true;
+}
+
 static bool is_small(enum region r)
 {
     return shapes[r].stride <= OPEN_BATCH_MAX;
@@ -124,11 +184,19 @@ static bool arena_extend(struct arena *a, enum region r)
         count = host.address_space / 32 / stride;
     if (count == 0)
         count = 1;
+    if (region_is_lazy(r) && (!atomic_load_explicit(&lazy.missing, memory_order_relaxed) ||
+                              atomic_load_explicit(&lazy.is_over, memory_order_relaxed)))
+        return false;
     for (; count; count /= 2) {
         size_t size = (size_t)(count * stride);
         size_t align = stride >= (2u << 20) ? 2u << 20 : VMEM_PAGE;
         uint8_t *at = host.is_strict ? vmem_reserve(size, align) : vmem_map(size, align);
 
+        if (at && region_is_lazy(r) && !lazy_add(at, size)) {
+            vmem_unmap(at, size);
+            atomic_store_explicit(&lazy.is_over, true, memory_order_relaxed);
+            return false;
+        }
         if (at) {
             a->next = a->opened = at;
             a->end = at + size;
@@ -207,7 +275,7 @@ void region_give(enum region r, uint8_t *block, bool is_zero, uint64_t used)
     bool keep = false;
 
     used = (used + VMEM_PAGE - 1) & ~(uint64_t)(VMEM_PAGE - 1);
-    if (!is_zero && r >= REGION_STACK_FIRST) {
+    if (!is_zero && r >= REGION_STACK_FIRST && r <= REGION_STACK_LAST) {
         mutex_lock(&a->lock);
         keep = (a->leftovers.count + 1) * shapes[r].stride <= DIRTY_MAX &&
                vec_push(&a->leftovers, block);

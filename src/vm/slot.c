@@ -311,6 +311,96 @@ static size_t page_skip(uint32_t page, uint32_t memory_offset)
     return memory_offset - start < VMEM_PAGE ? (size_t)(memory_offset - start) : VMEM_PAGE;
 }
 
+/* Whether page `n` of the image may wait until it is touched. */
+static bool may_wait(const struct slot *s, const struct slot_layout *l, uint32_t n)
+{
+    return region_is_lazy(s->region) && l->pages[n] * (uint64_t)VMEM_PAGE >= l->memory_offset &&
+           !page_get(s, s->hot / VMEM_PAGE + l->pages[n]);
+}
+
+/* Cheaper than faults: the pages that are sure to be touched. Stack pages are not kept track of. */
+static void prefill(struct slot *s, struct usual *u)
+{
+    uint32_t hot_page = s->hot / VMEM_PAGE;
+
+    s->is_sample = usual_slot_made(u);
+    if (s->is_sample)
+        return;
+    for (uint32_t page = 0; page < USUAL_PAGES; page++)
+        if (usual_page(u, page) && !page_get(s, page) &&
+            vmem_lazy_fill(s->low + (size_t)page * VMEM_PAGE, NULL) && page > hot_page)
+            page_set(s, page);
+}
+
+/* The image's contents of page `n` from hot; NULL: zero, or not of the memory alone. */
+static const uint8_t *image_page(const struct slot_layout *l, uint32_t n)
+{
+    uint32_t low = 0, high = l->page_count;
+
+    if (n * (uint64_t)VMEM_PAGE < l->memory_offset)
+        return NULL;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (l->pages[middle] < n)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < l->page_count && l->pages[low] == n ? l->contents + (size_t)low * VMEM_PAGE : NULL;
+}
+
+/* Signal context: a page of a lazy slot is touched for the first time, by the thread that runs the
+ * instance or is about to make or end it. What is written here is in the hot page, which is
+ * present. */
+static bool page_missing(uint8_t *at, uint8_t *low)
+{
+    uint8_t *hot = low + region_low(REGION_LAZY);
+    struct slot *s = slot_at_hot(hot);
+    const struct slot_layout *l;
+    const uint8_t *contents = NULL;
+    size_t page = (size_t)(at - low) / VMEM_PAGE;
+
+    if (at == hot)
+        return vmem_lazy_fill(at, NULL); /* the header itself */
+    l = s->layout;
+    if (l && s->image == l->image_id) {
+        if (s->is_sample)
+            usual_touch(l->usual, page);
+        if (at > hot)
+            contents = image_page(l, (uint32_t)((size_t)(at - hot) / VMEM_PAGE));
+    }
+    /* The thread's fault counter does not see these faults: remember the page, or scan. */
+    if (contents && page < SLOT_WINDOW)
+        page_set(s, page);
+    else
+        s->is_foreign = true;
+    return vmem_lazy_fill(at, contents);
+}
+
+static bool are_lazy;
+
+void slots_make_lazy(void)
+{
+    if (!are_lazy)
+        are_lazy = region_lazy_start(page_missing);
+}
+
+bool slots_are_lazy(void)
+{
+    return are_lazy;
+}
+
+void slot_complete(struct slot *s)
+{
+    const struct slot_layout *l = s->layout;
+
+    if (!region_is_lazy(s->region) || !l || s->image != l->image_id)
+        return;
+    for (uint32_t n = 0; n < l->page_count; n++)
+        vmem_prepare(slot_hot(s) + (size_t)l->pages[n] * VMEM_PAGE, 1);
+}
+
 static void image_install(struct slot *s, const struct slot_layout *l)
 {
     uint8_t *hot = slot_hot(s);
@@ -318,6 +408,8 @@ static void image_install(struct slot *s, const struct slot_layout *l)
     for (uint32_t n = 0; n < l->page_count; n++) {
         size_t skip = page_skip(l->pages[n], l->memory_offset);
 
+        if (may_wait(s, l, n))
+            continue;
         memcpy(hot + (size_t)l->pages[n] * VMEM_PAGE + skip,
                l->contents + (size_t)n * VMEM_PAGE + skip, VMEM_PAGE - skip);
         page_set(s, s->hot / VMEM_PAGE + l->pages[n]);
@@ -339,14 +431,24 @@ static struct slot *slot_cut(const struct slot_layout *l, uint64_t memory_size)
         region_uncommit(SLOT_COMMIT);
         return NULL;
     }
+    for (uint32_t at = 0; region_is_lazy(l->region) && at < l->end; at += VMEM_PAGE) {
+        if (!vmem_lazy_fill(low + hot + at, NULL)) {
+            region_give(l->region, low, false, hot + l->end);
+            region_uncommit(SLOT_COMMIT);
+            return NULL;
+        }
+    }
     atomic_fetch_add_explicit(&all.cut, 1, memory_order_relaxed);
     s = slot_at_hot(low + hot);
     s->low = low;
     s->hot = hot;
+    s->image = 0;
     s->region = (uint8_t)l->region;
     s->opened = opened;
     for (uint32_t at = 0; at < l->end; at += VMEM_PAGE)
         page_set(s, (hot + at) / VMEM_PAGE);
+    if (region_is_lazy(l->region))
+        prefill(s, l->usual);
     return s;
 }
 
@@ -402,11 +504,14 @@ struct slot *slot_take(struct slot_cache *c, const struct slot_layout *l, uint64
             }
             s->opened = wanted;
         }
+        if (s->image)
+            s->is_sample = false; /* it was one of another program */
         slot_wipe(s);
         for (uint32_t at = 0; at < l->end; at += VMEM_PAGE)
             page_set(s, (s->hot + at) / VMEM_PAGE);
         image_install(s, l);
     }
+    s->layout = l;
     s->faults = c->fault_checks;
     s->worker = c->worker;
     s->memory_offset = l->memory_offset;
@@ -447,6 +552,7 @@ void slot_give(struct slot_cache *c, struct slot *s, const struct slot_layout *l
     }
     if (!keeps_image)
         s->image = 0;
+    s->layout = NULL; /* the program may go first */
     s->scan_size = l->memory_offset + memory_size;
     if (s->worker != c->worker)
         s->is_foreign = true;

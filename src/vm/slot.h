@@ -10,7 +10,8 @@
  * remembers which of its pages are present. When its instance ends, those are zeroed (or get their
  * part of the program's image back), and the slot is *pending* until it is proved that no other
  * page came to be present: by the fault counter of the thread, for up to 32 slots at once, else by
- * asking the kernel which pages there are. Nothing leaves *pending* unverified, so reuse never
+ * asking the kernel which pages there are. In lazy slots (region.h) pages of the image are absent
+ * until they are touched. Nothing leaves *pending* unverified, so reuse never
  * shows one instance what another one wrote.
  *
  * A slot cache belongs to one worker thread; only the functions that say so take locks. */
@@ -19,6 +20,7 @@
 
 #include "vm/instance.h"
 #include "vm/region.h"
+#include "vm/usual.h"
 
 struct program;
 struct slot_cache;
@@ -31,7 +33,8 @@ struct slot {
     struct slot *next; /* among the free or the pending */
     uint8_t *low;
     uint64_t present[SLOT_WINDOW / 64]; /* bit per page from low: it holds memory of this slot */
-    uint64_t image;      /* id of the program whose image is in place; 0: memory is zero */
+    uint64_t image; /* id of the program whose image is in place; 0: memory is zero */
+    const struct slot_layout *layout; /* of `image`, while an instance lives */
     uint64_t faults;     /* the cache's count of checks that saw faults, at birth of the instance */
     uint64_t scan_size;  /* pending: bytes from hot that the instance could write to */
     uint64_t opened;     /* bytes from low that are usable (strict overcommit) */
@@ -47,7 +50,8 @@ struct slot {
     uint8_t region;
     uint8_t moved_region;
     bool owns_tables; /* instance->tables is its own array */
-    bool is_foreign;  /* another worker ran it or wrote to it: scan */
+    bool is_foreign;  /* pages may be present that nobody has counted: scan */
+    bool is_sample;   /* lazy: its touches tell what is usual in its program */
 };
 
 /* The layout that all slots of a program have. Offsets are from the hot page. */
@@ -61,6 +65,7 @@ struct slot_layout {
     uint32_t page_count;
     const uint32_t *pages;
     const uint8_t *contents; /* page_count * VMEM_PAGE */
+    struct usual *usual;     /* of lazy ones */
 };
 
 struct slot_cache *slot_cache_new(uint32_t worker);
@@ -78,6 +83,13 @@ void slot_give(struct slot_cache *c, struct slot *s, const struct slot_layout *l
 
 /* Empties the slot's own memory of `memory_size` bytes, which has been copied elsewhere. */
 void slot_abandon_memory(struct slot *s, uint64_t memory_size);
+
+/* Of an instance in a lazy slot: makes the rest of the image present. */
+void slot_complete(struct slot *s);
+
+/* See vm_make_lazy. */
+void slots_make_lazy(void);
+bool slots_are_lazy(void);
 
 static inline uint8_t *slot_hot(const struct slot *s)
 {

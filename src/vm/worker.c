@@ -14,6 +14,11 @@ void vm_set_move_stacks(bool on)
     vm_move_stacks = on;
 }
 
+void vm_make_lazy(void)
+{
+    slots_make_lazy();
+}
+
 void vm_worker_init(struct vm_worker *w, uint32_t index)
 {
     *w = (struct vm_worker){.index = index, .slots = slot_cache_new(index)};

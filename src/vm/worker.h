@@ -27,6 +27,11 @@ void vm_worker_deinit(struct vm_worker *w);
  * activation.h for what to do with each answer. */
 enum stop vm_run(struct vm_worker *w, struct fiber *f);
 
+/* From now on instances of programs with large images get the pages of it only as they touch them,
+ * where the host can do that (vmem.h): threads that run guests must have alternate signal stacks,
+ * and system calls must not be given guest memory that nobody has touched. Startup only. */
+void vm_make_lazy(void);
+
 /* Stress mode of tests: every stack move that could happen happens. Startup only. */
 void vm_set_move_stacks(bool on);
 

@@ -3,6 +3,7 @@
 /* Files by descriptor, on Linux. */
 #include "plat/file.h"
 #include "plat/linux/file_errno.h"
+#include "plat/vmem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -151,6 +152,7 @@ static int pieces_to_iov(const struct file_piece *pieces, size_t count, struct i
 
         if (size > (size_t)INT_MAX - total)
             size = (size_t)INT_MAX - total; /* more than the kernel takes at once */
+        vmem_prepare(pieces[i].data, size);
         iov[i] = (struct iovec){pieces[i].data, size};
         total += size;
     }
