@@ -477,7 +477,8 @@ static uint32_t write_prologue(struct fn *f, uint32_t frame, uint32_t wanted, ui
 
 static bool finish(struct fn *f, uint32_t param_words)
 {
-    uint32_t frame = f->slot_count * 8, wanted = frame + 2 * f->push_max, entry, end, grow_at;
+    uint32_t frame = f->slot_count * 8, entry, end, grow_at;
+    uint32_t wanted = frame + 2 * f->push_max; /* twice: a cross thunk pushes arguments again */
 
     if (!f->failed && !f->m.failed) {
         emit_literals(f);

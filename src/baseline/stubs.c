@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The code at the start of each block that is no function: exits for traps, fuel and stack growth,
  * calls of builtins, and per type the thunks "enter", "host" and "cross" (vm/convention.h). None of
- * it is preempted, none of it checks the stack: its few words fit in STACK_RESERVE. */
+ * it is preempted, none of it checks the stack: its few words fit in STACK_RESERVE. What a cross
+ * thunk pushes was counted by its caller: prologues ask for twice what their function pushes for a
+ * call, fiber_activate for the parameters once more. */
 #include "baseline/internal.h"
 
 /* Where the parameters of a type are. */

@@ -43,9 +43,10 @@ struct guest {
 #define guest_trap(g, words) guest_trap_in((g), __func__, (words))
 struct outcome guest_trap_in(struct guest *g, const char *function, const char *words);
 
-/* The same for a pointer that leaves the guest's memory, and for text that is not UTF-8. */
-#define guest_trap_range(g)  guest_trap((g), "a pointer leaves the memory")
-#define guest_trap_string(g) guest_trap((g), "a string leaves the memory or is not UTF-8")
+/* The same for a pointer that leaves the guest's memory, and for text that guest_string refuses. */
+#define guest_trap_range(g) guest_trap((g), "a pointer leaves the memory")
+#define guest_trap_string(g)                                                                       \
+    guest_trap((g), "a string leaves the memory, is not UTF-8, or exceeds 16 MiB")
 
 /* `size` bytes at `ptr` of the guest's memory. False: they are not all inside. An empty range must
  * still begin inside or at the end. */
@@ -59,7 +60,9 @@ static inline bool guest_bytes(const struct guest *g, uint32_t ptr, uint64_t siz
     return true;
 }
 
-/* The same as a slice, and as one that must be UTF-8. */
+#define GUEST_STRING_MAX (16u << 20) /* bytes of text that a host function looks through */
+
+/* The same as a slice, and as one that must be UTF-8 and at most GUEST_STRING_MAX bytes long. */
 static inline bool guest_slice(const struct guest *g, uint32_t ptr, uint32_t size,
                                struct slice *out)
 {
@@ -73,7 +76,7 @@ static inline bool guest_slice(const struct guest *g, uint32_t ptr, uint32_t siz
 static inline bool guest_string(const struct guest *g, uint32_t ptr, uint32_t size,
                                 struct slice *out)
 {
-    return guest_slice(g, ptr, size, out) && slice_is_utf8(*out);
+    return guest_slice(g, ptr, size, out) && size <= GUEST_STRING_MAX && slice_is_utf8(*out);
 }
 
 /* An array of `count` elements of `size` bytes each; it may be unaligned: read it with memcpy. */

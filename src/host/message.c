@@ -4,6 +4,7 @@
 #include "proc/signal.h"
 
 #define CAPACITY_HINT_MAX (1u << 20) /* more of a reservation is not believed */
+#define RECEIVE_TAGS_MAX  65536u     /* tags of one receive: all are looked at without a pause */
 #define NO_MESSAGE        "there is no current message"
 #define NO_DATA           "there is no current data message"
 
@@ -220,6 +221,8 @@ struct outcome host_message_receive(struct guest *g, uint32_t tags, uint32_t tag
 
     if (tag_count && UNLIKELY(!guest_array(g, tags, tag_count, sizeof(int64_t), &wanted)))
         return guest_trap_range(g);
+    if (UNLIKELY(tag_count > RECEIVE_TAGS_MAX))
+        return guest_trap(g, "more than 65,536 tags");
     if (UNLIKELY(!take(p, wanted, tag_count, &m)))
         return guest_trap(g, "no memory for the tags");
     if (m)

@@ -9,7 +9,8 @@ static struct outcome check(struct guest *g, const char *function, uint32_t name
     struct slice text;
 
     if (!guest_string(g, name, name_size, &text))
-        return guest_trap_in(g, function, "a string leaves the memory or is not UTF-8");
+        return guest_trap_in(g, function,
+                             "a string leaves the memory, is not UTF-8, or exceeds 16 MiB");
     return done(0);
 }
 

@@ -4,6 +4,7 @@
 #include "host/internal.h"
 #include "proc/signal.h"
 #include "sched/offload.h"
+#include "wasm/limits.h"
 
 /* ---- modules ---- */
 
@@ -75,6 +76,8 @@ struct outcome host_process_compile_module(struct guest *g, uint32_t data, uint3
             return done(LUN_DENIED);
         if (!guest_bytes(g, data, size, &bytes) || !guest_range(g, id_out, sizeof(uint64_t)))
             return guest_trap_range(g);
+        if (size > MODULE_SIZE_MAX) /* before it is copied */
+            return failed(g, __func__, "the module is larger than 1 GiB", id_out);
         c = mem_new(struct compile_job);
         c->host = g->host;
         c->job.run = compile_run;

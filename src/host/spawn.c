@@ -10,6 +10,7 @@
 #include "sched/offload.h"
 #include "sched/scheduler.h"
 #include "vm/program.h"
+#include "wasm/limits.h"
 #include <stdio.h>
 
 struct spawn_args {
@@ -106,6 +107,8 @@ static const char *decode_params(const uint8_t *data, uint32_t size, struct para
 {
     if (size % LUN_PARAM_SIZE != 0)
         return "parameters are records of 17 bytes";
+    if (size / LUN_PARAM_SIZE > FUNCTION_PARAMS_MAX)
+        return "more than 1,000 parameters";
     for (uint32_t at = 0; at < size; at += LUN_PARAM_SIZE) {
         uint8_t type = data[at];
         uint32_t low;
@@ -215,7 +218,7 @@ static struct spawn_result spawn(struct guest *g, const struct spawn_args *a)
         !(m = (struct host_module *)resource_get(p, RESOURCE_MODULE, a->module_id)))
         return trapped("unknown module id");
     if (UNLIKELY(!guest_string(g, a->function, a->function_size, &name)))
-        return trapped("the function's name leaves the memory or is not UTF-8");
+        return trapped("the function's name leaves the memory, is not UTF-8, or exceeds 16 MiB");
     if (UNLIKELY(!guest_bytes(g, a->params, a->params_size, &params)))
         return trapped("the parameters leave the memory");
     wrong = decode_params(params, a->params_size, &decoded, &args);

@@ -59,8 +59,8 @@ enum trap fiber_activate(struct fiber *f, const struct function *function, const
     if (f->activation_depth >= ACTIVATIONS_MAX)
         return TRAP_STACK_EXHAUSTED;
     words = type->param_count > type->result_count ? type->param_count : type->result_count;
-    /* The stub may push all parameters once more. */
-    size = sizeof(*m) + state_size + (words + 1 + type->param_count) * sizeof(uint64_t);
+    /* The enter stub pushes parameters once more, and so does a cross thunk that it may call. */
+    size = sizeof(*m) + state_size + (words + 1 + 2 * type->param_count) * sizeof(uint64_t);
     if ((size_t)((uint8_t *)f->guest_sp - f->stack_low) < size + 2 * STACK_RESERVE &&
         !stack_grow(f, size + 2 * STACK_RESERVE))
         return TRAP_STACK_EXHAUSTED;

@@ -25,7 +25,13 @@
 #define OPERANDS_MAX         100000u /* values on the operand stack at once */
 #define LABELS_MAX           100000u /* nested blocks */
 #define BR_TABLE_TARGETS_MAX 65520u
-#define CONSTANT_DEPTH_MAX   256u    /* values at once in a constant expression */
+#define CONSTANT_DEPTH_MAX   256u /* values at once in a constant expression */
+
+/* Calls, blocks and branches name lists of up to a thousand types in two bytes, and each value of
+ * such a list costs the validator and the compilers work. All bodies together may move this many
+ * values by lists. In what tools make, an instruction of its own has put each value there. */
+#define LIST_VALUES_FREE     4000000u
+#define LIST_VALUES_PER_BYTE 16u     /* of all bodies, on top */
 #define NAME_SIZE_MAX        100000u /* bytes of one import's or export's name */
 
 #endif

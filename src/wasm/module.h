@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "wasm/limits.h"
+#include <stdatomic.h>
 
 /* Value types, by their binary encoding (spec 5.3.1 to 5.3.4). */
 enum valtype {
@@ -157,6 +158,9 @@ struct module {
     const struct name_entry *function_names; /* by ascending index */
     struct slice module_name;
 
+    uint64_t list_values_max;      /* LIST_VALUES_PER_BYTE */
+    _Atomic(uint64_t) list_values; /* moved by lists in the bodies that have been looked at */
+
     void *arena; /* wasm/internal.h */
 };
 
@@ -166,7 +170,8 @@ struct module {
 bool module_decode(struct bytes *bytes, struct module **out, struct error *err) MUST_USE;
 
 /* Checks the module against spec 3 and fills in what the compilers need (struct body). Time is
- * linear in the module's size. Errors name the function, by index and name, and the byte offset. */
+ * linear in the module's size, of what it takes and of what compilers will take. Errors name the
+ * function, by index and name, and the byte offset. */
 bool module_validate(struct module *m, struct error *err) MUST_USE;
 
 void module_free(struct module *m); /* NULL is harmless */

@@ -279,6 +279,10 @@ bool module_validate_declarations(struct module *m, struct error *err)
         arena_array((struct arena *)m->arena, uint8_t, (size_t)m->function_count / 8 + 1);
     if (!m->declared_functions)
         return fail(err, ERR_NO_MEMORY, "out of memory");
+    m->list_values_max = LIST_VALUES_FREE;
+    for (uint32_t i = 0; i < m->body_count; i++)
+        m->list_values_max += (uint64_t)LIST_VALUES_PER_BYTE * m->bodies[i].code.size;
+    atomic_init(&m->list_values, 0);
     ok = check_definitions(&p) && check_exports(&p) && check_segments(&p);
     vec_deinit(&p.stack);
     return ok;

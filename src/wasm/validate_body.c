@@ -176,6 +176,15 @@ static bool check_many(struct validator *v, const uint8_t *types, uint32_t count
     return !wrong || mismatch(v, types[wrong - found], *wrong);
 }
 
+bool count_list(struct validator *v, uint32_t count)
+{
+    v->list_values += count;
+    return v->list_values <= v->list_values_max ||
+           check_fail(v, ERR_LIMIT,
+                      "calls, blocks and branches of the module move more than %llu values",
+                      (unsigned long long)v->m->list_values_max);
+}
+
 bool pop_many(struct validator *v, const uint8_t *types, uint32_t count)
 {
     if (!check_many(v, types, count))
@@ -504,6 +513,7 @@ bool validator_check_body(struct validator *v, uint32_t index, struct error *err
     struct body *b = &m->bodies[index];
     uint32_t type_index = m->functions[m->imported_functions + index].type;
     const struct functype *t = &m->types[type_index];
+    bool ok;
 
     v->err = err;
     v->body = b;
@@ -513,6 +523,10 @@ bool validator_check_body(struct validator *v, uint32_t index, struct error *err
     v->sp = v->base = v->high = v->stack;
     v->labels.count = 0;
     v->label_max = 0;
+    v->list_values = 0;
+    v->list_values_max = atomic_load_explicit(&m->list_values, memory_order_relaxed);
+    v->list_values_max =
+        v->list_values_max < m->list_values_max ? m->list_values_max - v->list_values_max : 0;
     b->has_calls = b->uses_v128 = false;
     b->v128_offset = 0;
     reader_init(&v->r, b->code);
@@ -520,11 +534,14 @@ bool validator_check_body(struct validator *v, uint32_t index, struct error *err
         return false;
     if (v->type_uses_v128[type_index])
         note_v128(v);
-    if (!label_open(v, OP_BLOCK, type_index, t) || !check_code(v))
-        return false;
+    ok = count_list(v, t->param_count) && label_open(v, OP_BLOCK, type_index, t) && check_code(v);
     b->stack_max = (uint32_t)(v->high - v->stack);
     b->label_max = v->label_max;
-    return true;
+    /* Others may have checked bodies meanwhile: whoever adds last sees the sum. */
+    v->list_values +=
+        atomic_fetch_add_explicit(&m->list_values, v->list_values, memory_order_relaxed);
+    v->list_values_max = m->list_values_max;
+    return ok && count_list(v, 0);
 }
 
 struct validator *validator_new(struct module *m)

@@ -66,14 +66,14 @@ static bool open_block(struct validator *v, const struct instr *in)
     }
     if (in->opcode == OP_IF && !pop(v, VALTYPE_I32, NULL))
         return false;
-    return pop_many(v, type->params, type->param_count) &&
+    return count_list(v, 2 * type->param_count) && pop_many(v, type->params, type->param_count) &&
            label_open(v, (uint8_t)in->opcode, type_index, type);
 }
 
 /* The values at the end of a block: its results and nothing else. */
 static bool finish_block(struct validator *v, const struct label *l)
 {
-    if (!pop_many(v, l->results, l->result_count))
+    if (!count_list(v, 2 * l->result_count) || !pop_many(v, l->results, l->result_count))
         return false;
     return v->sp == v->base ||
            check_fail(v, ERR_INVALID, "type mismatch: %zu values remain at the end of a block",
@@ -90,7 +90,7 @@ static bool else_(struct validator *v)
         return false;
     l->opcode = OP_ELSE;
     l->is_unreachable = false;
-    return push_many(v, l->params, l->param_count);
+    return count_list(v, l->param_count) && push_many(v, l->params, l->param_count);
 }
 
 static bool end(struct validator *v)
@@ -136,6 +136,8 @@ static bool check_target(struct validator *v, const struct label *l, uint32_t ar
     if (count != arity)
         return check_fail(v, ERR_INVALID, "type mismatch: targets take %u and %u values", arity,
                           count);
+    if (!count_list(v, count))
+        return false; /* a compiler moves them for each label */
     if (l->type != NO_STAMP) {
         uint32_t *stamp = l->opcode == OP_LOOP ? &v->param_stamps[l->type] //
                                                : &v->result_stamps[l->type];
@@ -190,7 +192,7 @@ static bool branch(struct validator *v, const struct instr *in)
     if (!l)
         return false;
     types = branch_types(l, &count);
-    if (!pop_many(v, types, count))
+    if (!count_list(v, 2 * count) || !pop_many(v, types, count))
         return false;
     if (in->opcode == OP_BR_IF)
         return push_many(v, types, count);
@@ -204,7 +206,8 @@ static bool call(struct validator *v, uint32_t type_index)
 
     if (v->type_uses_v128[type_index])
         note_v128(v);
-    return pop_many(v, t->params, t->param_count) && push_many(v, t->results, t->result_count);
+    return count_list(v, t->param_count + t->result_count) &&
+           pop_many(v, t->params, t->param_count) && push_many(v, t->results, t->result_count);
 }
 
 static bool call_indirect(struct validator *v, const struct instr *in)
@@ -238,7 +241,8 @@ bool check_control(struct validator *v, const struct instr *in)
     case OP_BR_TABLE:
         return br_table(v, in);
     case OP_RETURN:
-        if (!pop_many(v, v->type->results, v->type->result_count))
+        if (!count_list(v, v->type->result_count) ||
+            !pop_many(v, v->type->results, v->type->result_count))
             return false;
         set_unreachable(v);
         return true;

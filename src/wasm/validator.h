@@ -61,6 +61,8 @@ struct validator {
     uint8_t *sp;                /* next free byte */
     uint8_t *base;              /* bottom of the innermost label: stack + its height */
     uint8_t *high;              /* highest sp so far */
+    uint64_t list_values;       /* moved by lists so far, in this body */
+    uint64_t list_values_max;   /* what other bodies have left of the module's */
     VEC(struct label) labels;   /* the last is the innermost; label 0 is the function's */
     uint32_t label_max;
 };
@@ -81,6 +83,9 @@ bool pop(struct validator *v, uint8_t expected, uint8_t *actual) MUST_USE;
 bool pop_many(struct validator *v, const uint8_t *types, uint32_t count) MUST_USE;
 bool push_many(struct validator *v, const uint8_t *types, uint32_t count) MUST_USE;
 bool push(struct validator *v, uint8_t type) MUST_USE;
+
+/* Counts `count` values that the instruction at hand moves by a list (LIST_VALUES_PER_BYTE). */
+bool count_list(struct validator *v, uint32_t count) MUST_USE;
 
 /* Notes that the instruction at hand names v128. */
 void note_v128(struct validator *v);

@@ -3,6 +3,8 @@
  * into the tests' time limit where work grows with the square of the size. */
 #include "tests/harness/harness.h"
 #include "tests/unit/wasm/build.h"
+#include "wasm/validate.h"
+#include <stdio.h>
 #include <time.h>
 
 #define SECONDS_MAX 20 /* generous: each takes a fraction of one, sanitizers included a few */
@@ -38,45 +40,79 @@ static struct bytes wide_module(uint32_t wide, struct bytes *code)
     return b;
 }
 
-TEST(wide_blocks_nested_deeply)
+/* What lists of types may cost is bounded by the size of the bodies, and looking stops there.
+ * `fits`: the module stays below. Takes and empties `code`. */
+static bool wide_module_counts(uint32_t wide, struct bytes *code, bool fits)
 {
-    struct bytes code = {0}, b;
-    clock_t begin = clock();
+    struct bytes b = wide_module(wide, code);
+    struct error err = {0};
+    struct module *m;
+    uint64_t max, done;
+    bool ok;
 
-    PUT(&code, 0x00);
-    for (uint32_t i = 0; i < LABELS_MAX - 1; i++)
-        PUT(&code, 0x02, 1); /* block of type 1, its parameters from nowhere or from outside */
-    for (uint32_t i = 0; i < LABELS_MAX - 1; i++)
-        PUT(&code, 0x0b);
-    PUT(&code, 0x00, 0x0b);
-    b = wide_module(1000, &code);
-    CHECK(accepted(&b));
-    CHECK(quick(begin));
+    if (!EXPECT(module_decode(&b, &m, &err)))
+        return false;
+    ok = EXPECT(module_validate(m, &err) == fits);
+    max = m->list_values_max;
+    done = atomic_load(&m->list_values);
+    ok &= EXPECT(max <= LIST_VALUES_FREE + LIST_VALUES_PER_BYTE * (uint64_t)m->bytes.size);
+    ok &= EXPECT(fits ? done <= max : done > max && done <= max + 2 * FUNCTION_PARAMS_MAX);
+    ok &= EXPECT(fits || (err.code == ERR_LIMIT &&
+                          strstr(err.text, "calls, blocks and branches of the module move more")));
+    if (!ok)
+        printf("%llu of %llu, %s\n", (unsigned long long)done, (unsigned long long)max, err.text);
+    module_free(m);
+    return ok;
 }
 
-TEST(wide_blocks_repeated)
+/* `count` blocks of `wide` parameters and results, one in the other or one behind the other. */
+static struct bytes wide_blocks(uint32_t wide, uint32_t count, bool nested)
 {
-    struct bytes code = {0}, b;
-    clock_t begin = clock();
+    struct bytes code = {0};
 
-    PUT(&code, 0x00);
-    for (uint32_t i = 0; i < 1000000; i++)
-        PUT(&code, 0x02, 1, 0x00, 0x0b);
-    PUT(&code, 0x00, 0x0b);
-    b = wide_module(1000, &code);
-    CHECK(accepted(&b));
-    CHECK(quick(begin));
+    for (uint32_t i = 0; i < wide; i++)
+        PUT(&code, 0x41, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        PUT(&code, 0x02, 1);
+        if (!nested)
+            PUT(&code, 0x0b);
+    }
+    put_many(&code, 0x0b, nested ? count : 0);
+    put_many(&code, 0x1a, wide);
+    PUT(&code, 0x0b);
+    return code;
 }
 
-/* Many br_tables, each to many labels of a wide type, over values of unknown type. */
-TEST(br_tables_to_wide_labels)
+TEST(wide_blocks)
 {
-    struct bytes code = {0}, b;
-    clock_t begin = clock();
+    for (int nested = 0; nested < 2; nested++) {
+        struct bytes code = wide_blocks(1000, 99000, nested);
 
+        CHECK(wide_module_counts(1000, &code, false));
+        code = wide_blocks(1000, 999, nested); /* each moves 4,000 */
+        CHECK(wide_module_counts(1000, &code, true));
+        code = wide_blocks(10, 99000, nested); /* as wide as tools ever make them */
+        CHECK(wide_module_counts(10, &code, true));
+    }
+}
+
+/* br_if, and a br_table to many labels of a wide type. */
+TEST(wide_branches)
+{
+    struct bytes code = {0};
+
+    PUT(&code, 0x02, 2);
+    for (uint32_t i = 0; i < 1000; i++)
+        PUT(&code, 0x41, 0);
+    for (uint32_t i = 0; i < 100000; i++)
+        PUT(&code, 0x41, 0, 0x0d, 0);
+    PUT(&code, 0x0b);
+    put_many(&code, 0x1a, 1000);
+    PUT(&code, 0x0b);
+    CHECK(wide_module_counts(1000, &code, false));
     for (uint32_t i = 0; i < 100; i++)
         PUT(&code, 0x00, 0x03, 1);
-    for (uint32_t t = 0; t < 100; t++) {
+    for (uint32_t t = 0; t < 10; t++) {
         PUT(&code, 0x00);
         for (uint32_t i = 0; i < 1000; i++) /* values of unknown type */
             PUT(&code, 0x1b);
@@ -88,9 +124,46 @@ TEST(br_tables_to_wide_labels)
     for (uint32_t i = 0; i < 100; i++)
         PUT(&code, 0x0b, 0x00);
     PUT(&code, 0x0b);
-    b = wide_module(1000, &code);
-    CHECK(accepted(&b));
-    CHECK(quick(begin));
+    CHECK(wide_module_counts(1000, &code, false));
+}
+
+/* Calls of functions with many parameters, from many bodies on several threads' accounts. */
+TEST(wide_calls_in_many_bodies)
+{
+    struct bytes b = {0}, content = {0}, body = {0};
+    const uint32_t count = 1000;
+    struct error err = {0};
+    struct module *m;
+    uint32_t checked = 0;
+
+    put_header(&b);
+    PUT(&content, 1, 0x60);
+    put_leb(&content, 1000);
+    put_many(&content, 0x7f, 1000);
+    put_leb(&content, 1000);
+    put_many(&content, 0x7f, 1000);
+    put_section(&b, TYPE, &content);
+    put_leb(&content, count);
+    put_many(&content, 0, count);
+    put_section(&b, FUNCTION, &content);
+    put_leb(&content, count);
+    for (uint32_t i = 0; i < count; i++) {
+        PUT(&body, 0, 0x00, 0x10, 0, 0x10, 0, 0x0b); /* calls of function 0 */
+        put_section(&content, -1, &body);
+    }
+    put_section(&b, CODE, &content);
+    CHECK(module_decode(&b, &m, &err) && module_validate_declarations(m, &err));
+    for (;; checked++) { /* a validator for each body, as threads have them */
+        struct validator *v = validator_new(m);
+        bool ok = v && validator_check_body(v, checked, &err);
+
+        validator_free(v);
+        if (!ok)
+            break;
+    }
+    CHECK(checked < count && err.code == ERR_LIMIT);
+    CHECK(atomic_load(&m->list_values) <= m->list_values_max + 8000);
+    module_free(m);
 }
 
 TEST(too_many_targets_labels_and_values)

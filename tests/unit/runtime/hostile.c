@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Sizes that only a guest that means harm would choose: refused before a worker is kept busy with
+ * them. */
+#include "program.h"
+#include "tests/harness/harness.h"
+#include <stdio.h>
+
+/* Runs a module as it is. */
+static bool run(const char *text, struct lunatic_exit *how)
+{
+    struct program_options o;
+    struct lunatic_runtime *rt = NULL;
+    struct lunatic_module *m = NULL;
+    struct lunatic_error err = {0};
+    bool ok;
+
+    program_options_init(&o);
+    ok = EXPECT(lunatic_runtime_new(&o.runtime, &rt, &err)) &&
+         EXPECT(program_load(rt, text, &m, &err)) &&
+         EXPECT(lunatic_runtime_run(rt, m, &o.environment, how, &err));
+    if (!ok)
+        printf("%s\n", err.text);
+    lunatic_module_free(m);
+    lunatic_runtime_free(rt);
+    return ok;
+}
+
+TEST(a_receive_looks_for_a_limited_number_of_tags)
+{
+    struct lunatic_exit how;
+
+    /* 65,536 tags are fine, one more is not */
+    CHECK(run("(module (import \"lunatic::message\" \"receive\""
+              " (func $receive (param i32 i32 i64) (result i32)))"
+              "(memory (export \"memory\") 9)"
+              "(func (export \"_start\")"
+              " (if (i32.ne (i32.const 9027)"
+              "   (call $receive (i32.const 0) (i32.const 65536) (i64.const 0)))"
+              "  (then unreachable))"
+              " (drop (call $receive (i32.const 0) (i32.const 65537) (i64.const 0)))))",
+              &how));
+    CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
+    CHECK_TEXT(how.text, "lunatic::message::receive: more than 65,536 tags");
+}
+
+TEST(a_string_has_a_limited_size)
+{
+    struct lunatic_exit how;
+
+    CHECK(run("(module (import \"lunatic::registry\" \"remove\" (func $remove (param i32 i32)))"
+              "(memory (export \"memory\") 257)"
+              "(func (export \"_start\")"
+              " (call $remove (i32.const 0) (i32.const 16777216))"
+              " (call $remove (i32.const 0) (i32.const 16777217))))",
+              &how));
+    CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
+    CHECK_TEXT(how.text, "lunatic::registry::remove: a string leaves the memory, is not UTF-8, or "
+                         "exceeds 16 MiB");
+}
+
+TEST(a_module_that_is_too_large_is_refused_before_it_is_copied)
+{
+    struct lunatic_exit how;
+
+    /* 31 is the length of the words; nothing of the memory is touched */
+    CHECK(run("(module (import \"lunatic::process\" \"compile_module\""
+              " (func $compile (param i32 i32 i32) (result i32)))"
+              "(import \"lunatic::error\" \"string_size\""
+              " (func $size (param i64) (result i32)))"
+              "(memory (export \"memory\") 1)"
+              "(func (export \"_start\")"
+              " (if (i32.ne (i32.const -1) (memory.grow (i32.const 16384))) (then"
+              "  (if (i32.ne (i32.const 1) (call $compile (i32.const 0) (i32.const 1073741825)"
+              "    (i32.const 0))) (then unreachable))"
+              "  (if (i32.ne (i32.const 31) (call $size (i64.load (i32.const 0))))"
+              "   (then unreachable))))))",
+              &how));
+    CHECK(how.kind == LUNATIC_EXIT_NORMAL && how.status == 0);
+}
+
+TEST(a_spawn_reads_a_limited_number_of_parameters)
+{
+    struct lunatic_exit how;
+
+    CHECK(run("(module (import \"lunatic::process\" \"spawn\" (func $spawn"
+              " (param i64 i64 i64 i32 i32 i32 i32 i32) (result i32)))"
+              "(memory (export \"memory\") 1)"
+              "(func (export \"_start\")"
+              " (drop (call $spawn (i64.const 0) (i64.const -1) (i64.const -1) (i32.const 0)"
+              "  (i32.const 0) (i32.const 0) (i32.const 17017) (i32.const 0)))))",
+              &how));
+    CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
+    CHECK_TEXT(how.text, "lunatic::process::spawn: more than 1,000 parameters");
+}
