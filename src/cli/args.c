@@ -27,7 +27,7 @@ static const struct option *find_short(const struct args *a, const char *word)
     const struct option *o;
 
     for (o = a->options; o->name; o++) {
-        if (o->letter != 0 && word[1] == o->letter && word[2] == '\0')
+        if (o->letter != 0 && word[1] == o->letter && (word[2] == '\0' || o->has_value))
             return o;
     }
     return NULL;
@@ -68,7 +68,9 @@ int args_next(struct args *a, const char **value, struct error *err)
         }
         return o->id;
     }
-    if (equals) {
+    if (word[1] != '-' && word[2] != '\0') {
+        *value = word + 2; /* -Zvalue */
+    } else if (equals) {
         *value = equals + 1;
     } else if (a->at < a->count) {
         *value = a->words[a->at++];

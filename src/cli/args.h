@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* A command line against a table of options.
  *
- * Long options are `--name value` or `--name=value`, in any place; `--` ends them; what is no
- * option is a positional argument. A word that starts with '-' and is no option is an error, with a
- * hint to put it after `--`. */
+ * Long options are `--name value` or `--name=value`, short ones `-n value` or `-nvalue`, in any
+ * place; `--` ends them; what is no option is a positional argument. A word that starts with '-'
+ * and is no option is an error, with a hint to put it after `--`. */
 #ifndef CLI_ARGS_H
 #define CLI_ARGS_H
 

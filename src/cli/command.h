@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include <stdbool.h>
 
 enum {
     EXIT_OK = 0,
@@ -28,6 +29,11 @@ extern const struct command commands[];
 const struct command *command_find(const char *name);
 
 int cmd_run(int count, char **words);
+int cmd_test(int count, char **words);
+
+/* Whether `lunatic run WORDS` is how `cargo test` starts a program of tests, which wants them run.
+ */
+bool test_is_implied(int count, char **words);
 int cmd_cc(int count, char **words);
 
 /* Prints the help of a command, or of the program if it is NULL; EXIT_OK, or EXIT_ERROR if standard

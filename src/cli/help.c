@@ -24,6 +24,38 @@ static const char run_usage[] =
     "  --timeout MS       kill the program after this time\n"
     "  --seed N           run on one thread in an order that depends on N alone\n";
 
+static const char test_usage[] =
+    "usage: lunatic test [options] MODULE [FILTER...]\n"
+    "\n"
+    "Runs the tests of MODULE: its exported functions named #lunatic_test_..., which the crate\n"
+    "lunatic makes of #[lunatic::test] and <lunatic/test.h> of LUNATIC_TEST. Those whose names "
+    "contain\n"
+    "one of the FILTERs, or all. `lunatic run MODULE` does the same for what `cargo test` has "
+    "built.\n"
+    "Exit status: 0, or 1 if a test has failed.\n"
+    "\n"
+    "  --skip FILTER      leave out tests whose names contain this; may be repeated\n"
+    "  --exact            names must be equal to a FILTER, not contain it\n"
+    "  --ignored          run only the tests that are marked to be ignored\n"
+    "  --include-ignored  run these too\n"
+    "  --exclude-should-panic   leave out tests that should panic\n"
+    "  --list             print the names instead of running the tests\n"
+    "  --nocapture        print what tests write as they do, not only of those that fail\n"
+    "  --show-output      print what tests that pass have written too\n"
+    "  --test-threads N   run N tests at a time (four per core, at least 16)\n"
+    "  --timeout SECONDS  a test that takes longer has failed\n"
+    "  --shuffle, --shuffle-seed N   start them in another order\n"
+    "  -q, --quiet        a character per test\n"
+    "  --format FORMAT    pretty, terse, json or junit\n"
+    "  --color WHEN       auto (if standard output is a terminal), always or never\n"
+    "  --report-time      print how long each test took\n"
+    "  --junit PATH       write the results as JUnit XML too, into this file or folder\n"
+    "  --logfile FILE     write a line per test into a file\n"
+    "  --arg ARGUMENT     an argument for the tests' program; may be repeated\n"
+    "  --dir DIR, --no-current-dir, --env NAME=VALUE, --workers N, --max-memory SIZE, --max-fuel "
+    "N\n"
+    "                     as of `lunatic run`, for each test\n";
+
 static const char cc_usage[] =
     "usage: lunatic cc FILE... [-o PROGRAM.wasm] [options of clang]\n"
     "\n"
@@ -38,6 +70,7 @@ static const char cc_usage[] =
 
 const struct command commands[] = {
     {"run", cmd_run, "run a WebAssembly program (the word may be left out)", run_usage},
+    {"test", cmd_test, "run the tests of a WebAssembly module", test_usage},
     {"cc", cmd_cc, "compile C and C++ to a WebAssembly program", cc_usage},
     {NULL, NULL, NULL, NULL},
 };

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* A thread waits for each test that runs, and then takes the next. */
+#define _GNU_SOURCE
+#include "cli/test_run.h"
+#include "base/mem.h"
+#include "cli/test_verdict.h"
+#include <pthread.h>
+#include <time.h>
+
+#define NS_PER_MS 1000000ull
+#define NS_PER_S  1000000000ull
+#define SLOW_NS   (60 * NS_PER_S)
+
+uint64_t test_clock_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* What the threads share. */
+struct pool {
+    struct test_run *run;
+    pthread_mutex_t lock; /* of all that follows, and of every test's result and is_slow */
+    pthread_cond_t changed;
+    size_t next;    /* the first test that nobody has taken */
+    size_t running; /* threads that have not ended */
+};
+
+static void take_output(void *context, uint64_t process, enum lunatic_output stream,
+                        const void *data, size_t size)
+{
+    test_output_add(context, process,
+                    stream == LUNATIC_OUTPUT_REPORT ? TEST_OUTPUT_REPORT : TEST_OUTPUT_TEXT, data,
+                    size);
+}
+
+/* Waits for the end of the test. False: it took too long and was stopped. */
+static bool wait_for_end(const struct test_run *r, struct lunatic_environment *e,
+                         struct lunatic_exit *how)
+{
+    uint64_t timeout_ms = r->timeout_ns ? (r->timeout_ns + NS_PER_MS - 1) / NS_PER_MS : UINT64_MAX;
+
+    if (lunatic_environment_wait(e, timeout_ms, how))
+        return true;
+    lunatic_environment_stop(e);
+    (void)!lunatic_environment_wait(e, UINT64_MAX, how);
+    return how->kind != LUNATIC_EXIT_STOPPED; /* it may just have ended */
+}
+
+static enum test_result run_one(struct test_run *r, struct test *t, bool *is_broken)
+{
+    struct lunatic_environment_options o = *r->environment;
+    struct lunatic_environment *e;
+    struct lunatic_exit how = {0};
+    struct lunatic_error err;
+    bool has_ended;
+
+    o.entry = t->test_case->export_name;
+    o.output = take_output;
+    o.output_context = &t->output;
+    o.output_is_copied = !r->is_captured;
+    if (!lunatic_environment_start(r->runtime, r->module, &o, &e, &err)) {
+        test_output_note(&t->output, "note: the test could not be started: %s", err.text);
+        return TEST_FAILED;
+    }
+    has_ended = wait_for_end(r, e, &how);
+    lunatic_environment_free(e); /* from now on nothing of it is written */
+    *is_broken = how.kind == LUNATIC_EXIT_OUTPUT;
+    if (has_ended)
+        return test_has_passed(t->test_case, &how, &t->output, !r->is_captured) ? TEST_PASSED
+                                                                                : TEST_FAILED;
+    test_output_note(&t->output, "note: test did not end within %g s (--timeout)",
+                     (double)r->timeout_ns / (double)NS_PER_S);
+    return TEST_TIMED_OUT;
+}
+
+/* Under the lock. */
+static void report(struct test_run *r, const struct test *t)
+{
+    if (!r->is_broken && !r->report(r->context, t))
+        r->is_broken = true;
+}
+
+static void *run_tests(void *arg)
+{
+    struct pool *p = arg;
+    struct test_run *r = p->run;
+
+    pthread_mutex_lock(&p->lock);
+    while (p->next < r->count && !r->is_broken) {
+        struct test *t = &r->tests[p->next++];
+        enum test_result result = TEST_IGNORED;
+        bool is_broken = false;
+
+        if (!t->test_case->is_ignored || r->runs_ignored) {
+            t->result = TEST_RUNS;
+            t->start_ns = test_clock_ns();
+            pthread_mutex_unlock(&p->lock);
+            result = run_one(r, t, &is_broken);
+            pthread_mutex_lock(&p->lock);
+            t->duration_ns = test_clock_ns() - t->start_ns;
+        }
+        t->result = result;
+        if (is_broken)
+            r->is_broken = true;
+        report(r, t);
+    }
+    p->running--;
+    pthread_cond_signal(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* Under the lock: tells of tests that have been running for long. */
+static void report_slow(struct pool *p)
+{
+    uint64_t now_ns = test_clock_ns();
+
+    for (size_t i = 0; i < p->next; i++) {
+        struct test *t = &p->run->tests[i];
+
+        if (t->result == TEST_RUNS && !t->is_slow && now_ns - t->start_ns >= SLOW_NS) {
+            t->is_slow = true;
+            report(p->run, t);
+        }
+    }
+}
+
+static void wait_for_all(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    while (p->running > 0) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        t.tv_sec++;
+        pthread_cond_timedwait(&p->changed, &p->lock, &t);
+        report_slow(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+bool test_run_all(struct test_run *r, struct error *err)
+{
+    struct pool p = {.run = r, .lock = PTHREAD_MUTEX_INITIALIZER};
+    size_t wanted = r->count < r->concurrency ? r->count : r->concurrency, started = 0;
+    pthread_t *threads = mem_new_array(pthread_t, wanted + 1);
+    pthread_condattr_t attributes;
+    int failed = 0;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&p.changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_lock(&p.lock);
+    while (started < wanted && !failed) {
+        failed = pthread_create(&threads[started], NULL, run_tests, &p);
+        if (!failed)
+            started++;
+    }
+    p.running = started;
+    pthread_mutex_unlock(&p.lock);
+    if (started > 0) /* fewer than were asked for will do */
+        wait_for_all(&p);
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_cond_destroy(&p.changed);
+    pthread_mutex_destroy(&p.lock);
+    mem_free(threads);
+    return wanted == 0 || started > 0 || fail_os(err, failed, "a thread for tests");
+}
