@@ -159,20 +159,16 @@ static int report_runtime(const struct lunatic_error *err)
 static int finish(struct lunatic_environment *e, uint64_t timeout_ms)
 {
     struct lunatic_exit how;
-    bool in_time = lunatic_environment_wait(e, timeout_ms ? timeout_ms : UINT64_MAX, &how);
     int caught;
 
-    if (!in_time) {
-        lunatic_environment_stop(e);
-        (void)!lunatic_environment_wait(e, UINT64_MAX, &how);
-    }
+    (void)!lunatic_environment_wait(e, UINT64_MAX, &how);
     pthread_mutex_lock(&stopper.lock);
     stopper.running = NULL;
     caught = stopper.caught;
     pthread_mutex_unlock(&stopper.lock);
     if (caught != 0)
         return EXIT_SIGNAL_BASE + caught;
-    if (!in_time) {
+    if (how.kind == LUNATIC_EXIT_TIMEOUT) {
         fprintf(stderr, "lunatic: stopped after %llu ms (--timeout)\n",
                 (unsigned long long)timeout_ms);
         return EXIT_TIMEOUT;

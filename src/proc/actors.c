@@ -18,6 +18,7 @@ bool actors_init(struct actors *a, const struct actors_options *options, struct 
     *a = (struct actors){0};
     a->scheduler = options->scheduler;
     a->worker_count = scheduler_worker_count(options->scheduler);
+    atomic_init(&a->nobody_waits, true);
     if (!pool_init(&a->messages, sizeof(struct message), 0, count, count / 16, a->worker_count,
                    err))
         return false;
@@ -25,12 +26,23 @@ bool actors_init(struct actors *a, const struct actors_options *options, struct 
         pool_deinit(&a->messages);
         return false;
     }
+    mutex_init(&a->empty_lock);
+    condition_init(&a->emptied);
     return true;
+}
+
+void actors_tell_waiters(struct actors *a)
+{
+    mutex_lock(&a->empty_lock);
+    condition_broadcast(&a->emptied);
+    mutex_unlock(&a->empty_lock);
 }
 
 void actors_deinit(struct actors *a)
 {
     spare_blocks_free(a);
+    condition_deinit(&a->emptied);
+    mutex_deinit(&a->empty_lock);
     pool_deinit(&a->bonds);
     pool_deinit(&a->messages);
 }

@@ -4,7 +4,9 @@
 #define PROC_ACTORS_H
 
 #include "base/error.h"
+#include "plat/thread.h"
 #include "proc/pool.h"
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct scheduler;
@@ -18,6 +20,10 @@ struct actors {
     struct pool bonds;    /* of struct bond */
     struct spinlock lock;
     struct spare_blocks *spare; /* control blocks of environments that were freed */
+    /* Of those who wait for an environment to be empty (environment_wait_empty). */
+    struct mutex empty_lock;
+    struct condition emptied;
+    atomic_bool nobody_waits; /* or has been told already, and has not looked since */
 };
 
 struct actors_options {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "proc/environment.h"
 #include "base/mem.h"
+#include "plat/clock.h"
 #include "proc/internal.h"
 #include "sched/scheduler.h"
 #include "sched/timer.h"
@@ -141,6 +142,32 @@ uint64_t environment_timer_count(struct environment *e)
     count = e->timer_count;
     spinlock_unlock(&e->timers_lock);
     return count;
+}
+
+/* How long a waiter sleeps at most. A process that was about to end when its environment was told
+ * to does not look for waiters; nor need it see one that began to wait in the same moment. */
+#define EMPTY_LOOK_NS (10 * NS_PER_MS)
+
+bool environment_wait_empty(struct environment *e, uint64_t timeout_ns)
+{
+    struct actors *a = e->actors;
+    uint64_t left = timeout_ns;
+    bool is_empty;
+
+    mutex_lock(&a->empty_lock);
+    for (;;) {
+        uint64_t piece = left < EMPTY_LOOK_NS ? left : EMPTY_LOOK_NS;
+
+        /* acquire-release: who said true has ended before */
+        (void)atomic_exchange_explicit(&a->nobody_waits, false, memory_order_acq_rel);
+        is_empty = environment_process_count(e) == 0 && environment_timer_count(e) == 0;
+        if (is_empty || left == 0)
+            break;
+        if (!condition_wait_for(&a->emptied, &a->empty_lock, piece))
+            left -= piece;
+    }
+    mutex_unlock(&a->empty_lock);
+    return is_empty;
 }
 
 void environment_list(struct environment *e, bool (*each)(void *arg, uint64_t process_id),

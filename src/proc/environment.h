@@ -85,6 +85,10 @@ uint64_t environment_spawn_count(const struct environment *e);
 /* send_after timers that have neither fired nor been cancelled. Any thread. */
 uint64_t environment_timer_count(struct environment *e);
 
+/* Waits until no process and no timer of an environment that has been told to end is left, at most
+ * `timeout_ns`. False: not yet. Not on a worker. */
+bool environment_wait_empty(struct environment *e, uint64_t timeout_ns);
+
 /* The control block that a process id means or once meant, NULL: never any. Whose it is now, only
  * its inbox says. Any thread. */
 static inline struct process *environment_block(const struct environment *e, uint64_t process_id)

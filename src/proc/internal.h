@@ -11,6 +11,17 @@ void process_drop(struct process *p);
 /* Frees the control blocks kept for later environments. */
 void spare_blocks_free(struct actors *a);
 
+/* A process or a timer of an environment that is ending is gone: tells those who wait for that,
+ * once until they have looked again. */
+void actors_tell_waiters(struct actors *a);
+static inline void actors_ended(struct actors *a)
+{
+    /* acquire-release: pairs with the exchange in environment_wait_empty */
+    if (!atomic_load_explicit(&a->nobody_waits, memory_order_relaxed) &&
+        !atomic_exchange_explicit(&a->nobody_waits, true, memory_order_acq_rel))
+        actors_tell_waiters(a);
+}
+
 /* Frees all send timers of an environment. */
 void send_timers_drop(struct environment *e);
 

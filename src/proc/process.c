@@ -228,11 +228,12 @@ static void log_death(struct process *p)
     if (names.size == 0 && !bytes_printf(&names, "%" PRIu64, process_id(p)))
         return;
     output_report(p->environment, process_id(p), "lunatic_process",
-                  "Process %.*s was killed%s, notifying: %u links", (int)names.size, (const char *)names.data,
-             p->exit_reason == EXIT_LIMIT       ? " (its mailbox is full)"
-             : p->exit_reason == EXIT_LINK_DIED ? " (a linked process failed)"
-                                                : "",
-             p->bonds.link_count);
+                  "Process %.*s was killed%s, notifying: %u links", (int)names.size,
+                  (const char *)names.data,
+                  p->exit_reason == EXIT_LIMIT       ? " (its mailbox is full)"
+                  : p->exit_reason == EXIT_LINK_DIED ? " (a linked process failed)"
+                                                     : "",
+                  p->bonds.link_count);
     bytes_deinit(&names);
 }
 
@@ -320,15 +321,19 @@ static enum task_result run(struct task *t, struct worker *w)
 static void give_back(struct process *p, uint32_t worker)
 {
     struct environment *e = p->environment;
+    struct actors *a = e->actors;
+    bool is_ending = atomic_load_explicit(&e->is_ending, memory_order_relaxed);
     uint32_t generation = INBOX_GENERATION(process_id(p));
 
     if (UNLIKELY(generation == UINT32_MAX)) {
         /* release: as in pool_give */
         atomic_fetch_add_explicit(&e->retired, 1, memory_order_release);
-        return;
+    } else {
+        atomic_store_explicit(&p->inbox, (uint64_t)(generation + 1) << 32, memory_order_relaxed);
+        pool_give(e->processes, worker, p);
     }
-    atomic_store_explicit(&p->inbox, (uint64_t)(generation + 1) << 32, memory_order_relaxed);
-    pool_give(e->processes, worker, p);
+    if (UNLIKELY(is_ending)) /* the environment may be gone by now */
+        actors_ended(a);
 }
 
 static void done(struct task *t, struct worker *w)

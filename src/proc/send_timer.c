@@ -40,6 +40,8 @@ static bool change_state(struct send_timer *t, enum send_state to)
 static void leave(struct send_timer *t)
 {
     struct environment *e = t->environment;
+    struct actors *a = e->actors;
+    bool is_ending = atomic_load_explicit(&e->is_ending, memory_order_relaxed);
 
     /* All under the lock: who then sees no timers left may free the environment. */
     spinlock_lock(&e->timers_lock);
@@ -47,6 +49,8 @@ static void leave(struct send_timer *t)
     e->timer_count--;
     resource_unref(&t->resource);
     spinlock_unlock(&e->timers_lock);
+    if (is_ending)
+        actors_ended(a);
 }
 
 static void fired(struct timer *timer, struct worker *w)

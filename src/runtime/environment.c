@@ -2,6 +2,8 @@
 /* Programs that run. */
 #include "base/mem.h"
 #include "plat/clock.h"
+#include "plat/file.h"
+#include "plat/file_path.h"
 #include "runtime/internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +116,11 @@ void runtime_environment_output(struct lunatic_environment *e, const char *words
     stop(e, LUNATIC_EXIT_OUTPUT, words);
 }
 
+void runtime_environment_timeout(struct lunatic_environment *e)
+{
+    stop(e, LUNATIC_EXIT_TIMEOUT, NULL);
+}
+
 void lunatic_environment_stop(struct lunatic_environment *e)
 {
     stop(e, LUNATIC_EXIT_STOPPED, NULL);
@@ -133,6 +140,23 @@ static bool add_variables(struct config *c, const struct lunatic_environment_opt
         name = (size_t)(equals - o->variables[i]);
         if (!config_add_variable(c, slice_make(all.data, name), slice_text(equals + 1)))
             return false;
+    }
+    return true;
+}
+
+/* Directories are opened when they are first used; whoever starts a program learns now that one
+ * cannot be. */
+static bool check_dirs(const struct lunatic_environment_options *o, struct error *err)
+{
+    for (size_t i = 0; i < o->dir_count; i++) {
+        enum file_error e;
+        int fd = -1;
+
+        e = file_root_open(o->dirs[i].host_path, &fd);
+        if (e)
+            return fail(err, e == FERR_NOENT ? ERR_NOT_FOUND : ERR_OS, "directory %s: %s",
+                        o->dirs[i].host_path, file_error_words(e));
+        file_close(fd);
     }
     return true;
 }
@@ -229,7 +253,8 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
     uint64_t id;
     bool ok;
 
-    if (!options_read(options, &o, &words) || !(c = config_make(&o, &words)))
+    if (!options_read(options, &o, &words) || !check_dirs(&o, &words) ||
+        !(c = config_make(&o, &words)))
         return runtime_fail(err, &words);
     e = mem_new(struct lunatic_environment);
     e->runtime = rt;
@@ -266,7 +291,8 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
         environment_discard(e);
         return runtime_fail(err, &words);
     }
-    if (!runtime_start_thread(rt, &words)) {
+    if ((o.timeout_ms && !deadline_set(e, o.timeout_ms, &words)) ||
+        !runtime_start_thread(rt, &words)) {
         runtime_environment_unpinned(e);
         list_take(e);
         environment_discard(e);
@@ -304,28 +330,19 @@ bool lunatic_environment_wait(struct lunatic_environment *e, uint64_t timeout_ms
     return ended;
 }
 
-#define DRAIN_POLL_NS 200000ull
+#define DRAIN_LOOK_NS (100 * NS_PER_MS) /* how often it is asked whether anything runs */
 
 /* Waits until no process and no timer of the environment is left, or nothing runs any more. */
 static void drain(struct lunatic_environment *e)
 {
     struct lunatic_runtime *rt = e->runtime;
+    bool is_over;
 
-    for (;;) {
-        bool is_over;
-
-        if (environment_process_count(e->environment) == 0 &&
-            environment_timer_count(e->environment) == 0)
-            return;
+    do {
         mutex_lock(&rt->lock);
         is_over = rt->has_ended || !rt->is_running;
         mutex_unlock(&rt->lock);
-        if (is_over)
-            return;
-        mutex_lock(&e->lock);
-        condition_wait_for(&e->changed, &e->lock, DRAIN_POLL_NS);
-        mutex_unlock(&e->lock);
-    }
+    } while (!is_over && !environment_wait_empty(e->environment, DRAIN_LOOK_NS));
 }
 
 void lunatic_environment_free(struct lunatic_environment *e)
@@ -344,16 +361,12 @@ bool lunatic_runtime_run(struct lunatic_runtime *rt, struct lunatic_module *m,
                          const struct lunatic_environment_options *options,
                          struct lunatic_exit *how, struct lunatic_error *err)
 {
-    uint64_t timeout_ms = options && options->timeout_ms ? options->timeout_ms : UINT64_MAX;
     struct lunatic_environment *e = NULL;
 
     if (!lunatic_environment_start(rt, m, options, &e, err))
         return false;
     ASSERT(e);
-    if (!lunatic_environment_wait(e, timeout_ms, how)) {
-        stop(e, LUNATIC_EXIT_TIMEOUT, NULL);
-        lunatic_environment_wait(e, UINT64_MAX, how);
-    }
+    lunatic_environment_wait(e, UINT64_MAX, how);
     lunatic_environment_free(e);
     return true;
 }

@@ -25,6 +25,9 @@ struct lunatic_runtime {
     bool has_ended;       /* scheduler_run has returned */
     struct error end_error;
     struct list environments;
+    struct thread timekeeper; /* deadline.c */
+    struct condition deadlines_changed;
+    bool has_timekeeper, is_freed;
 };
 
 struct lunatic_module {
@@ -34,7 +37,8 @@ struct lunatic_module {
 
 struct lunatic_environment {
     struct lunatic_runtime *runtime;
-    struct list link; /* in the runtime's list */
+    struct list link;     /* in the runtime's list */
+    uint64_t deadline_ns; /* 0: none, or it has passed. Guarded by the runtime's lock */
     struct environment *environment;
     void (*output)(void *context, uint64_t process, enum lunatic_output stream, const void *data,
                    size_t size);
@@ -77,10 +81,19 @@ bool runtime_start_thread(struct lunatic_runtime *rt, struct error *err) MUST_US
 /* inspect.c: waits until nobody looks at its processes, which nobody can from then on. */
 void runtime_environment_unpinned(struct lunatic_environment *e);
 
+/* deadline.c: stops the environment, which is in the runtime's list, after so many milliseconds.
+ * Fails with ERR_OS. */
+bool deadline_set(struct lunatic_environment *e, uint64_t timeout_ms, struct error *err) MUST_USE;
+
+/* Ends the thread that keeps the time. */
+void deadlines_end(struct lunatic_runtime *rt);
+
 /* environment.c: the scheduler has ended with the environment still alive. */
 void runtime_environment_stuck(struct lunatic_environment *e, const char *words);
 /* The same for standard output or error that cannot be written. */
 void runtime_environment_output(struct lunatic_environment *e, const char *words);
+/* Its time is over. */
+void runtime_environment_timeout(struct lunatic_environment *e);
 /* Hooks of host and proc. */
 void runtime_main_failed(struct environment *e, const char *words);
 

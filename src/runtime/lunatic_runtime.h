@@ -120,11 +120,11 @@ struct lunatic_environment_options {
     size_t arg_count;
     const char *const *variables; /* "NAME=value"; those without '=' or not UTF-8 are skipped */
     size_t variable_count;
-    const struct lunatic_dir *dirs;
+    const struct lunatic_dir *dirs; /* one that cannot be opened is an error of the start */
     size_t dir_count;
     uint64_t memory_max; /* bytes of linear memory of a process; 0: 4 GiB - 1 */
     uint64_t fuel_max;   /* instructions of a process in units of 100,000; 0: no limit */
-    uint64_t timeout_ms; /* after which lunatic_runtime_run stops it; 0: none */
+    uint64_t timeout_ms; /* of real time, after which it is stopped; 0: none */
     bool deny_compile;   /* processes may not compile modules */
     bool deny_configs;   /* nor create configurations (with other rights than their own) */
     bool deny_spawn;     /* nor spawn others */

@@ -136,6 +136,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     mutex_init(&rt->lock);
     mutex_lock(&rt->lock);
     list_init(&rt->environments);
+    condition_init(&rt->deadlines_changed);
     mutex_unlock(&rt->lock);
     rt->is_deterministic = o.deterministic;
 
@@ -150,6 +151,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     sched.hooks.tick = tick;
     sched.hooks.worker_start = worker_start;
     if (!scheduler_new(&sched, &rt->scheduler, &e)) {
+        condition_deinit(&rt->deadlines_changed);
         mutex_deinit(&rt->lock);
         mem_free(rt);
         return runtime_fail(err, &e);
@@ -157,6 +159,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     actors.scheduler = rt->scheduler;
     if (!actors_init(&rt->actors, &actors, &e)) {
         scheduler_free(rt->scheduler);
+        condition_deinit(&rt->deadlines_changed);
         mutex_deinit(&rt->lock);
         mem_free(rt);
         return runtime_fail(err, &e);
@@ -199,6 +202,7 @@ void lunatic_runtime_free(struct lunatic_runtime *rt)
 
     if (!rt)
         return;
+    deadlines_end(rt);
     scheduler_stop(rt->scheduler);
     mutex_lock(&rt->lock);
     is_running = rt->is_running;
@@ -212,6 +216,7 @@ void lunatic_runtime_free(struct lunatic_runtime *rt)
         vm_worker_deinit(&rt->workers[i]);
     mem_free(rt->workers);
     host_deinit(&rt->host);
+    condition_deinit(&rt->deadlines_changed);
     mutex_deinit(&rt->lock);
     mem_free(rt);
 }

@@ -34,6 +34,59 @@ TEST(a_program_that_loops_is_stopped_by_its_timeout)
     CHECK(how.kind == LUNATIC_EXIT_TIMEOUT && how.status == 124);
 }
 
+/* Two that loop and one that has ended before its time, started one after the other. */
+TEST(the_time_of_an_environment_is_limited_from_its_start)
+{
+    static const uint64_t timeouts[] = {60, 30, 3600000};
+    struct lunatic_runtime *rt = make();
+    struct lunatic_environment_options o;
+    struct lunatic_environment *e[3];
+    struct lunatic_module *loop, *ends;
+    struct lunatic_exit how;
+
+    CHECK(program_load(rt, "(module (func (export \"_start\") (loop $l (br $l))))", &loop, NULL));
+    CHECK(program_load(rt, "(module (func (export \"_start\")))", &ends, NULL));
+    for (size_t i = 0; i < 3; i++) {
+        lunatic_environment_options_init(&o);
+        o.timeout_ms = timeouts[i];
+        CHECK(lunatic_environment_start(rt, i < 2 ? loop : ends, &o, &e[i], NULL));
+    }
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(lunatic_environment_wait(e[i], UINT64_MAX, &how));
+        CHECK(how.kind == (i < 2 ? LUNATIC_EXIT_TIMEOUT : LUNATIC_EXIT_NORMAL));
+        CHECK(how.status == (i < 2 ? 124 : 0));
+        lunatic_environment_free(e[i]);
+    }
+    lunatic_module_free(loop);
+    lunatic_module_free(ends);
+    lunatic_runtime_free(rt);
+}
+
+TEST(a_directory_that_cannot_be_opened_is_an_error_of_the_start)
+{
+    const struct lunatic_dir dirs[] = {{"/", NULL}, {"/no/such/directory", "/data"}};
+    const struct lunatic_dir file[] = {{"/proc/self/status", NULL}};
+    struct lunatic_runtime *rt = make();
+    struct lunatic_environment_options o;
+    struct lunatic_environment *e;
+    struct lunatic_error err;
+    struct lunatic_module *m;
+
+    CHECK(program_load(rt, "(module (func (export \"_start\")))", &m, NULL));
+    lunatic_environment_options_init(&o);
+    o.dirs = dirs;
+    o.dir_count = 2;
+    CHECK(!lunatic_environment_start(rt, m, &o, &e, &err));
+    CHECK(err.code == LUNATIC_ERROR_FILE);
+    CHECK(strstr(err.text, "directory /no/such/directory: "));
+    o.dirs = file;
+    o.dir_count = 1;
+    CHECK(!lunatic_environment_start(rt, m, &o, &e, &err));
+    CHECK(strstr(err.text, "directory /proc/self/status: "));
+    lunatic_module_free(m);
+    lunatic_runtime_free(rt);
+}
+
 TEST(a_memory_limit_refuses_to_start_a_larger_program)
 {
     struct lunatic_runtime *rt = make();
