@@ -25,7 +25,7 @@ TEST(args_come_in_any_order_and_both_forms)
     struct args a;
     const char *value;
 
-    START(&a, "one", "--dir", "x", "two", "--dir=y=z", "--bench", "-d", "w");
+    START(&a, "one", "--dir", "x", "two", "--dir=y=z", "--bench", "-d", "w", "-dv");
     CHECK(args_next(&a, &value, NULL) == ARGS_WORD);
     CHECK_TEXT(value, "one");
     CHECK(args_next(&a, &value, NULL) == 1);
@@ -38,6 +38,8 @@ TEST(args_come_in_any_order_and_both_forms)
     CHECK(value == NULL);
     CHECK(args_next(&a, &value, NULL) == 1);
     CHECK_TEXT(value, "w");
+    CHECK(args_next(&a, &value, NULL) == 1);
+    CHECK_TEXT(value, "v");
     CHECK(args_next(&a, &value, NULL) == ARGS_END);
     CHECK(args_next(&a, &value, NULL) == ARGS_END);
 }
@@ -62,7 +64,7 @@ TEST(args_after_two_dashes_are_words)
 TEST(args_that_are_wrong_are_named)
 {
     static const char *const wrong[][2] = {
-        {"--di", "'--di'"}, {"--dirs", "'--dirs'"},   {"-q", "'-q'"},     {"-dx", "'-dx'"},
+        {"--di", "'--di'"}, {"--dirs", "'--dirs'"},   {"-q", "'-q'"},     {"-bx", "'-bx'"},
         {"--dir", "value"}, {"--bench=", "no value"}, {"--=x", "'--=x'"},
     };
     struct error err;
