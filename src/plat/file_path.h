@@ -17,7 +17,7 @@ enum file_open_flags {
     FILE_OPEN_WRITE = 1u << 1,
     FILE_OPEN_APPEND = 1u << 2,
     FILE_OPEN_CREATE = 1u << 3,
-    FILE_OPEN_EXCLUSIVE = 1u << 4,
+    FILE_OPEN_EXCLUSIVE = 1u << 4, /* with CREATE: fail if it exists */
     FILE_OPEN_TRUNCATE = 1u << 5,
     FILE_OPEN_DIRECTORY = 1u << 6, /* fail unless it is one */
     FILE_OPEN_FOLLOW = 1u << 7, /* a symbolic link as the last name is followed, else FERR_LOOP */
@@ -32,8 +32,9 @@ enum file_open_flags {
 /* Opens the directory `path`, not confined, as a root for the functions below. */
 enum file_error file_root_open(const char *path, int *out);
 
-/* Opens. The descriptor never blocks (FERR_AGAIN on pipes), is closed on exec, and is no
- * controlling terminal. A directory is opened with READ alone. */
+/* Opens. What is below the folder of a process in /proc gives FERR_PERM, even where `dir` holds it:
+ * it leads out of every directory. The descriptor never blocks (FERR_AGAIN on pipes), is closed on
+ * exec, and is no controlling terminal. A directory is opened with READ alone. */
 enum file_error file_path_open(int dir, const char *path, unsigned flags, int *out);
 
 enum file_error file_path_get_info(int dir, const char *path, bool follow, struct file_info *out);

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define RACE_RETRIES 64 /* of a lookup that the kernel found disturbed by somebody's rename */
@@ -55,6 +57,33 @@ static int open_below(int dir, const char *path, int flags, mode_t mode, bool ca
     return cached ? -EAGAIN : file_walk_open(dir, path, flags, mode);
 }
 
+/* Whether what `fd` is open on is below the folder of a process in /proc. There the memory, the
+ * environment and the open files of this very program can be had, so no guest gets there, whatever
+ * directory it was given. */
+static bool is_of_a_process(int fd)
+{
+    char link[32], text[PATH_MAX];
+    struct statfs fs;
+    ssize_t size;
+
+    if (fstatfs(fd, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC)
+        return false;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    size = readlink(link, text, sizeof(text) - 1);
+    if (size < 0)
+        return true; /* unknown */
+    text[size] = 0;
+    for (const char *p = text; *p; p += strcspn(p, "/")) {
+        size_t digits;
+
+        p += strspn(p, "/");
+        digits = strspn(p, "0123456789");
+        if (digits > 0 && (p[digits] == '/' || p[digits] == 0))
+            return true;
+    }
+    return false;
+}
+
 static enum file_error error_below(int errnum)
 {
     return errnum == EXDEV ? FERR_PERM : file_error_from(errnum);
@@ -83,7 +112,7 @@ enum file_error file_path_open(int dir, const char *path, unsigned flags, int *o
                                              : O_WRONLY;
         system |= flags & FILE_OPEN_APPEND ? O_APPEND : 0;
         system |= flags & FILE_OPEN_CREATE ? O_CREAT : 0;
-        system |= flags & FILE_OPEN_EXCLUSIVE ? O_EXCL : 0;
+        system |= flags & FILE_OPEN_CREATE && flags & FILE_OPEN_EXCLUSIVE ? O_EXCL : 0;
         system |= flags & FILE_OPEN_TRUNCATE ? O_TRUNC : 0;
         system |= flags & FILE_OPEN_SYNC ? O_SYNC : 0;
         system |= flags & FILE_OPEN_DSYNC ? O_DSYNC : 0;
@@ -93,6 +122,10 @@ enum file_error file_path_open(int dir, const char *path, unsigned flags, int *o
     fd = open_below(dir, path, system, 0666, flags & FILE_OPEN_CACHED);
     if (fd < 0)
         return error_below(-fd);
+    if (!(flags & FILE_OPEN_HANDLE) && is_of_a_process(fd)) {
+        close(fd);
+        return FERR_PERM;
+    }
     *out = fd;
     return FERR_OK;
 }
@@ -300,6 +333,8 @@ enum file_error file_path_readlink(int dir, const char *path, char *text, size_t
         return e;
     if (p.slash) {
         e = place_is_directory(&p) ? FERR_INVAL : FERR_NOTDIR;
+    } else if (is_of_a_process(p.dir)) {
+        e = FERR_PERM;
     } else {
         got = readlinkat(p.dir, p.name, whole, sizeof(whole));
         if (got < 0) {

@@ -7,15 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40  /* as in the kernel */
-#define DEPTH_MAX 256 /* directories below the root held open at once */
-#define RACES_MAX 64  /* times the last name may turn into a link between a look and an open */
+#define LINKS_MAX 40             /* as in the kernel */
+#define DEPTH_MAX (PATH_MAX / 2) /* directories below the root held open at once */
+#define RACES_MAX 64 /* times the last name may turn into a link between a look and an open */
 
 struct walk {
     int root;
@@ -58,6 +60,17 @@ static bool walk_name(struct walk *w, char name[NAME_MAX + 1], bool *last, bool 
     return true;
 }
 
+/* Whether `text` is that of a link of /proc that leads to an object rather than to a name: an open
+ * file, a working directory, a program. The kernel says ELOOP where it is told not to follow them.
+ */
+static bool is_magic(int fd, const char *text, size_t size)
+{
+    struct statfs fs;
+
+    return (text[0] == '/' || memmem(text, size, ":[", 2) || memmem(text, size, "inode:", 6)) &&
+           fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
 /* Puts the text of the link `fd` before what is left. */
 static int walk_follow(struct walk *w, int fd, bool slash)
 {
@@ -71,6 +84,8 @@ static int walk_follow(struct walk *w, int fd, bool slash)
         return ELOOP;
     if (size == 0)
         return ENOENT;
+    if (is_magic(fd, text, (size_t)size))
+        return ELOOP;
     if (text[0] == '/')
         return EXDEV;
     if ((size_t)size + (slash ? 1 : 0) + rest >= sizeof(w->rest))
@@ -137,16 +152,20 @@ int file_walk_open(int dir, const char *path, int flags, mode_t mode)
             close(w.open[--w.depth]);
             continue;
         }
+        if (last && slash && (flags & O_CREAT)) { /* whatever stands there, as the kernel */
+            error = EISDIR;
+            goto failed;
+        }
         seen = walk_look(&w, name, &st);
         if (seen < 0) {
             error = -seen;
             if (!last || error != ENOENT || !(flags & O_CREAT))
                 goto failed;
-            if (slash) {
-                error = EISDIR;
-                goto failed;
-            }
             fd = openat(walk_here(&w), name, flags | O_NOFOLLOW, mode);
+            if (fd < 0 && errno == ELOOP && !(flags & O_NOFOLLOW) && ++w.races < RACES_MAX) {
+                memcpy(w.rest, name, strlen(name) + 1); /* somebody made it a link just now */
+                continue;
+            }
             goto opened;
         }
         if (S_ISLNK(st.st_mode) && (!last || slash || !(flags & (O_NOFOLLOW | O_EXCL)))) {
@@ -172,7 +191,7 @@ int file_walk_open(int dir, const char *path, int flags, mode_t mode)
         }
         if (slash) { /* the last name, and no directory */
             close(seen);
-            error = flags & O_CREAT ? EISDIR : ENOTDIR;
+            error = ENOTDIR;
             goto failed;
         }
         if (flags & O_PATH) {
