@@ -76,6 +76,7 @@ struct file_info {
     uint64_t size;                            /* bytes */
     uint64_t access_ns, modify_ns, change_ns; /* since 1970; earlier times read as 0 */
     enum file_kind kind;
+    bool is_fifo; /* then the kind is FILE_UNKNOWN */
 };
 
 /* A piece of memory to read into or write from. */
@@ -107,12 +108,17 @@ int file_duplicate(int fd);
 /* Reads or writes up to the sum of the pieces, at `offset` or FILE_AT_POSITION; `*size` is what was
  * done, for reads 0 at the end. A descriptor that does not block (file_stream_open, or opened
  * through file_path.h) gives FERR_AGAIN rather than wait; so does any read of a regular file with
- * `cached` set when the bytes are not in memory. Otherwise regular files may block for the disk.
+ * `cached` set when the bytes are not in memory, or when the file system cannot tell. Otherwise
+ * regular files may block for the disk.
  * SIGPIPE never comes. */
 enum file_error file_read(int fd, const struct file_piece *pieces, size_t count, int64_t offset,
                           bool cached, size_t *size);
 enum file_error file_write(int fd, const struct file_piece *pieces, size_t count, int64_t offset,
                            size_t *size);
+
+/* Whether even small things done to the open file may have to wait for somebody: for a server, or
+ * for a program that provides the file system. */
+bool file_may_block(int fd);
 
 /* Moves the position; `from`: 0 the start, 1 where it stands, 2 the end. FERR_SPIPE on what has
  * none. */
@@ -150,20 +156,29 @@ struct file_entry {
     enum file_kind kind;
 };
 
-/* Calls `each` for the entries of directory `fd` from `cookie` on (0: the first), "." and ".."
- * included, until it returns false or there are no more. Moves the descriptor's position: nobody
- * else may be using it. Blocks. */
-enum file_error file_list(int fd, uint64_t cookie,
-                          bool (*each)(void *arg, const struct file_entry *e), void *arg);
+/* Where a listing of a directory has come to. */
+struct file_listing;
 
-/* Another open of directory `dir` with a position of its own, fit for file_list. Blocks. */
-enum file_error file_list_open(int dir, int *out);
+/* Begins a listing of directory `dir`, which may be a mere handle. FERR_NOMEM and the like. Blocks.
+ */
+enum file_error file_listing_open(int dir, struct file_listing **out);
+void file_listing_close(struct file_listing *l);
+
+/* Calls `each` for the entries from `cookie` on (0: the first, as they are now), "." and ".."
+ * included, until it returns false or there are no more. Going on with a cookie of one of the last
+ * entries costs no search. One thread at a time. Blocks. */
+enum file_error file_listing_read(struct file_listing *l, uint64_t cookie,
+                                  bool (*each)(void *arg, const struct file_entry *e), void *arg);
+
+/* Another open of directory `dir`, for reading. Blocks. */
+enum file_error file_reopen_directory(int dir, int *out);
 
 /* How the runtime's own stdin, stdout and stderr can be used without blocking a worker. */
 enum file_stream_kind {
     FILE_STREAM_CLOSED,   /* not open: every use fails with FERR_BADF */
     FILE_STREAM_DIRECT,   /* regular file or the like: reads and writes end soon */
-    FILE_STREAM_POLLABLE, /* `fd` never blocks; wait for readiness when it says FERR_AGAIN */
+    FILE_STREAM_POLLABLE, /* `fd` never blocks (a socket: by file_receive, file_send); wait for
+                             readiness when it says FERR_AGAIN */
     FILE_STREAM_BLOCKING, /* can only be used where blocking is allowed */
 };
 
@@ -190,7 +205,23 @@ void file_stream_close(struct file_stream *s);
 /* Which of the above hold for `fd` now. Never blocks. */
 unsigned file_readiness(int fd);
 
+/* Waits until `fd` can be read (or written), or for so long. True: try. Blocks. */
+bool file_wait(int fd, bool writes, unsigned timeout_ms);
+
 /* How many bytes can be read from `fd` at once, as far as known; 0 if not. Never blocks. */
 uint64_t file_readable_size(int fd);
+
+/* Sockets, which may be in blocking mode: FERR_AGAIN rather than wait. FERR_NOTSOCK. `peek`: what
+ * is read stays. `*is_cut`: there was more in the datagram than the pieces could take. */
+enum file_error file_receive(int fd, const struct file_piece *pieces, size_t count, bool peek,
+                             size_t *size, bool *is_cut);
+enum file_error file_send(int fd, const struct file_piece *pieces, size_t count, size_t *size);
+
+/* Ends receiving, sending or both. */
+enum file_error file_shut_down(int fd, bool receiving, bool sending);
+
+/* Takes a connection, which never blocks and is closed on exec. FERR_INVAL: nobody listens there.
+ * Blocks until there is one. */
+enum file_error file_accept(int fd, int *out);
 
 #endif

@@ -36,6 +36,12 @@ static inline bool offload_finished(const struct offload_job *job)
     return atomic_load_explicit(&job->state, memory_order_acquire) == OFFLOAD_FINISHED;
 }
 
+/* Whether anybody still waits for it: for a `run` that waits for something that may never come. */
+static inline bool offload_is_wanted(const struct offload_job *job)
+{
+    return atomic_load_explicit(&job->state, memory_order_relaxed) != OFFLOAD_DETACHED;
+}
+
 /* The submitter wants it no longer: `discard` is called, here and now if the job has not begun or
  * has finished, else on the helper thread when it ends. Never waits. */
 void offload_detach(struct scheduler *s, struct offload_job *job);

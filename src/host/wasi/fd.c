@@ -89,7 +89,7 @@ static void sync_work(struct wasi_job *j)
         j->handle->kind == FILE_DIRECTORY) { /* a root is only a handle: open it to sync */
         int own;
 
-        j->error = file_list_open(fd, &own);
+        j->error = file_reopen_directory(fd, &own);
         if (!j->error) {
             j->error = file_sync(own, j->option);
             file_close(own);
@@ -140,14 +140,14 @@ struct outcome host_wasi_fd_close(struct guest *g, uint32_t fd)
         return wasi_done(FERR_NOMEM);
     if (fd >= w->fds.count || !w->fds.items[fd].handle)
         return wasi_done(FERR_BADF);
-    wasi_handle_unref(w->fds.items[fd].handle);
-    w->fds.items[fd] = (struct wasi_fd){0};
+    wasi_fd_remove(w, fd);
     return wasi_done(FERR_OK);
 }
 
 struct outcome host_wasi_fd_renumber(struct guest *g, uint32_t fd, uint32_t to)
 {
     struct wasi *w = wasi_table(g);
+    struct wasi_fd f;
 
     if (!w)
         return wasi_done(FERR_NOMEM);
@@ -156,9 +156,11 @@ struct outcome host_wasi_fd_renumber(struct guest *g, uint32_t fd, uint32_t to)
         return wasi_done(FERR_BADF);
     if (fd == to)
         return wasi_done(FERR_OK);
+    f = w->fds.items[fd];
+    wasi_handle_ref(f.handle); /* its reference moves with it */
+    wasi_fd_remove(w, fd);
     wasi_handle_unref(w->fds.items[to].handle);
-    w->fds.items[to] = w->fds.items[fd];
-    w->fds.items[fd] = (struct wasi_fd){0};
+    w->fds.items[to] = f;
     return wasi_done(FERR_OK);
 }
 
@@ -245,7 +247,7 @@ struct outcome host_wasi_fd_filestat_get(struct guest *g, uint32_t fd, uint32_t 
     e = wasi_fd_get(g, fd, WASI_FD_FILESTAT_GET, FERR_NOTCAPABLE, &f);
     if (!e && !out)
         e = FERR_FAULT;
-    if (!e && !j && atomic_load(&f->handle->fd) >= 0) {
+    if (!e && !j && atomic_load(&f->handle->fd) >= 0 && !f->handle->may_block) {
         e = file_get_info(atomic_load(&f->handle->fd), &info);
     } else if (!e) {
         if (!j) {
@@ -396,8 +398,9 @@ struct outcome host_wasi_fd_tell(struct guest *g, uint32_t fd, uint32_t filesize
 /* Directory entries as WASI lays them out, cut where the guest's buffer ends. */
 struct listing {
     struct bytes out;
-    size_t capacity; /* of the guest's buffer */
-    bool failed;
+    size_t capacity;  /* of the guest's buffer */
+    uint64_t cookie;  /* behind the last entry that is whole */
+    bool failed, cut; /* no memory; the buffer is full */
 };
 
 static bool listing_add(void *arg, const struct file_entry *e)
@@ -410,6 +413,7 @@ static bool listing_add(void *arg, const struct file_entry *e)
     wasi_put64(head + 8, e->inode);
     wasi_put32(head + 16, (uint32_t)e->name_size);
     head[20] = (uint8_t)e->kind;
+    l->cut = room <= sizeof(head) + e->name_size;
     if (!bytes_append(&l->out, head, room < sizeof(head) ? room : sizeof(head))) {
         l->failed = true;
         return false;
@@ -419,24 +423,31 @@ static bool listing_add(void *arg, const struct file_entry *e)
         l->failed = true;
         return false;
     }
-    return l->out.size < l->capacity;
+    l->cookie = e->cookie;
+    return !l->cut && l->out.size < WASI_READDIR_MAX;
 }
 
+/* j->numbers: the room that is left, and the cookie. The directory stays open between calls, where
+ * the last one stopped: to find a place in a huge one again can take as long as to read it. */
 static void readdir_work(struct wasi_job *j)
 {
-    struct listing l = {.out.size_max = WASI_READDIR_MAX, .capacity = j->numbers[0]};
-    int dir, fd;
+    struct wasi_handle *h = j->handle;
+    struct listing l = {.out.size_max = SIZE_MAX, .capacity = j->numbers[0]};
+    int dir;
 
-    j->error = wasi_handle_fd(j->handle, &dir);
-    if (!j->error)
-        j->error = file_list_open(dir, &fd);
-    if (j->error)
-        return;
-    if (l.capacity)
-        j->error = file_list(fd, j->numbers[1], listing_add, &l);
-    file_close(fd);
+    j->error = wasi_handle_fd(h, &dir);
+    if (!j->error && !h->listing)
+        j->error = file_listing_open(dir, &h->listing);
+    if (!j->error && l.capacity)
+        j->error = file_listing_read(h->listing, j->numbers[1], listing_add, &l);
     if (!j->error && l.failed)
         j->error = FERR_NOMEM;
+    j->is_more = !l.cut && l.out.size >= WASI_READDIR_MAX;
+    if (j->error || (!l.cut && !j->is_more)) { /* the end: an idle directory keeps nothing */
+        file_listing_close(h->listing);
+        h->listing = NULL;
+    }
+    j->numbers[1] = l.cookie;
     j->buffer = l.out.data;
     j->size = l.out.size;
 }
@@ -467,13 +478,24 @@ struct outcome host_wasi_fd_readdir(struct guest *g, uint32_t fd, uint32_t buf, 
         if (!wasi_job_start(g, j))
             return wasi_parked();
     }
-    if (j && !e)
-        e = j->error;
-    if (!e) {
+    for (;;) {
+        if (j && !e)
+            e = j->error;
+        if (e || !j) {
+            wasi_job_free(j);
+            return wasi_done(e);
+        }
         if (j->size)
-            memcpy(to, j->buffer, j->size);
-        wasi_put32(size, (uint32_t)j->size);
+            memcpy(to + (buf_size - j->numbers[0]), j->buffer, j->size);
+        j->numbers[0] -= j->size;
+        if (!j->is_more)
+            break;
+        mem_free(j->buffer);
+        j->buffer = NULL;
+        if (!wasi_job_start(g, j)) /* the next piece */
+            return wasi_parked();
     }
+    wasi_put32(size, (uint32_t)(buf_size - j->numbers[0]));
     wasi_job_free(j);
-    return wasi_done(e);
+    return wasi_done(FERR_OK);
 }

@@ -10,6 +10,45 @@ struct wasi_handle *wasi_handle_ref(struct wasi_handle *h)
     return h;
 }
 
+/* Closing a file that may wait for a server, by a helper thread. */
+struct closing {
+    struct offload_job job;
+    int fd;
+};
+
+static void closing_discard(struct offload_job *job)
+{
+    struct closing *c = CONTAINER_OF(job, struct closing, job);
+
+    file_close(c->fd);
+    mem_free(c);
+}
+
+static void closing_run(struct offload_job *job)
+{
+    struct closing *c = CONTAINER_OF(job, struct closing, job);
+
+    file_close(c->fd);
+    c->fd = -1;
+}
+
+/* Closes `fd` on a helper thread if a worker would have to wait for it. */
+static void close_anywhere(struct wasi_handle *h, int fd)
+{
+    struct worker *w = worker_current();
+    struct closing *c = w && fd >= 0 && h->may_block ? mem_try(struct closing) : NULL;
+
+    if (!c) {
+        file_close(fd);
+        return;
+    }
+    c->fd = fd;
+    c->job.run = closing_run;
+    c->job.discard = closing_discard;
+    offload_submit(h->shared->scheduler, w, &c->job);
+    offload_detach(h->shared->scheduler, &c->job);
+}
+
 void wasi_handle_unref(struct wasi_handle *h)
 {
     if (!h)
@@ -22,7 +61,8 @@ void wasi_handle_unref(struct wasi_handle *h)
     if (atomic_fetch_sub_explicit(&h->references, 1, memory_order_acq_rel) != 1)
         return;
     if (!wasi_stream_close(h))
-        file_close(atomic_load(&h->fd));
+        close_anywhere(h, atomic_load(&h->fd));
+    file_listing_close(h->listing);
     wasi_shared_unref(h->shared);
     mem_free(h->root_path);
     mem_free(h);
@@ -118,6 +158,9 @@ struct wasi *wasi_table(struct guest *g)
                                                         .is_preopened = true,
                                                         .dir_index = (uint32_t)i};
     }
+    for (size_t i = 0; i < w->fds.count; i++)
+        w->open_count += w->fds.items[i].handle != NULL;
+    w->first_free = w->fds.count;
     g->wasi = w;
     return w;
 failed:
@@ -144,7 +187,10 @@ enum file_error wasi_fd_get(struct guest *g, uint32_t fd, uint64_t rights, enum 
     if (!f->handle)
         return FERR_BADF;
     if ((f->base & rights) != rights)
-        return denied;
+        return f->is_read_only && denied == FERR_NOTCAPABLE &&
+                       (rights & ~f->base & WASI_RIGHTS_CHANGING)
+                   ? FERR_ROFS
+                   : denied;
     *out = f;
     return FERR_OK;
 }
@@ -156,14 +202,25 @@ enum file_error wasi_fd_add(struct guest *g, const struct wasi_fd *f, uint32_t *
 
     if (!w)
         return FERR_NOMEM;
-    for (i = 3; i < w->fds.count && w->fds.items[i].handle; i++)
-        ;
-    if (i >= WASI_FDS_MAX)
+    if (w->open_count >= WASI_FDS_MAX)
         return FERR_MFILE;
+    for (i = w->first_free; i < w->fds.count && w->fds.items[i].handle; i++)
+        ;
     if (i < w->fds.count)
         w->fds.items[i] = *f;
     else if (!vec_push(&w->fds, *f))
         return FERR_NOMEM;
+    w->first_free = i + 1;
+    w->open_count++;
     *number = (uint32_t)i;
     return FERR_OK;
+}
+
+void wasi_fd_remove(struct wasi *w, uint32_t number)
+{
+    wasi_handle_unref(w->fds.items[number].handle);
+    w->fds.items[number] = (struct wasi_fd){0};
+    w->open_count--;
+    if (number >= 3 && number < w->first_free)
+        w->first_free = number;
 }

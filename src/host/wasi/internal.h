@@ -19,15 +19,23 @@
 #include "vm/instance.h"
 #include "vm/outcome.h"
 
-#define WASI_FDS_MAX      65536u      /* descriptors a process may have open */
-#define WASI_PATH_MAX     4096u       /* bytes of a path, terminator included */
-#define WASI_INLINE_MAX   (64u << 10) /* bytes that are written to a file on the worker itself */
-#define WASI_TRANSFER_MAX (1u << 20)  /* bytes that a single read or write moves at most */
-#define WASI_READDIR_MAX  (16u << 20) /* bytes of directory entries a single call can give */
-#define WASI_POLL_MAX     65536u      /* subscriptions of one poll_oneoff */
+#define WASI_FDS_MAX      65536u       /* descriptors a process may have open */
+#define WASI_PATH_MAX     4096u        /* bytes of a path, terminator included */
+#define WASI_INLINE_MAX   (64u << 10)  /* bytes that are written to a file on the worker itself */
+#define WASI_TRANSFER_MAX (1u << 20)   /* bytes that a single read or write moves at most */
+#define WASI_READDIR_MAX  (256u << 10) /* bytes of directory entries that a job gets at once */
+#define WASI_POLL_MAX     8192u        /* subscriptions of one poll_oneoff */
+#define WASI_IOVS_MAX     65536u       /* pieces of one read or write that are looked at */
+#define WASI_LOOK_NS      (10 * NS_PER_MS) /* how often is looked at what no poller reports */
 
 /* Kinds of wait (proc/wait.h) of this folder. */
-enum { WAIT_WASI_JOB = WAIT_OTHER + 32, WAIT_WASI_POLL, WAIT_WASI_YIELD, WAIT_WASI_RANDOM };
+enum {
+    WAIT_WASI_JOB = WAIT_OTHER + 32,
+    WAIT_WASI_POLL,
+    WAIT_WASI_YIELD,
+    WAIT_WASI_RANDOM,
+    WAIT_WASI_OPEN
+};
 
 enum wasi_right {
     WASI_FD_DATASYNC = 1u << 0,
@@ -76,6 +84,15 @@ enum wasi_right {
      WASI_FD_TELL | WASI_FD_WRITE | WASI_FD_ADVISE | WASI_FD_ALLOCATE | WASI_FD_FILESTAT_GET |     \
      WASI_FD_FILESTAT_SET_SIZE | WASI_FD_FILESTAT_SET_TIMES | WASI_POLL_FD_READWRITE)
 
+/* What a read-only directory, and all that is opened through it, lacks. A link's source is among
+ * them: under its new name the file could be changed. */
+#define WASI_RIGHTS_CHANGING                                                                       \
+    (WASI_FD_WRITE | WASI_FD_ALLOCATE | WASI_FD_FILESTAT_SET_SIZE | WASI_FD_FILESTAT_SET_TIMES |   \
+     WASI_PATH_CREATE_DIRECTORY | WASI_PATH_CREATE_FILE | WASI_PATH_LINK_SOURCE |                  \
+     WASI_PATH_LINK_TARGET | WASI_PATH_RENAME_SOURCE | WASI_PATH_RENAME_TARGET |                   \
+     WASI_PATH_FILESTAT_SET_SIZE | WASI_PATH_FILESTAT_SET_TIMES | WASI_PATH_SYMLINK |              \
+     WASI_PATH_REMOVE_DIRECTORY | WASI_PATH_UNLINK_FILE)
+
 enum wasi_fdflag {
     WASI_APPEND = 1,
     WASI_DSYNC = 2,
@@ -118,6 +135,9 @@ struct wasi_handle {
     struct wasi_stream *stream;   /* can be waited for; NULL: regular file, directory */
     struct wasi_shared *shared;
     char *root_path;
+    bool is_fifo;   /* opened by its name, only to read: see io.c */
+    bool may_block; /* on a file system where even little things may (file_may_block) */
+    struct file_listing *listing; /* where fd_readdir is; touched only by its jobs */
 };
 
 /* What a descriptor number of a guest means. */
@@ -126,11 +146,14 @@ struct wasi_fd {
     uint64_t base, inheriting;  /* enum wasi_right */
     uint16_t flags;             /* enum wasi_fdflag */
     bool is_preopened;
+    bool is_read_only;  /* below such a directory: a lack of WASI_RIGHTS_CHANGING is FERR_ROFS */
     uint32_t dir_index; /* preopened: in config->dirs */
 };
 
 struct wasi {
     VEC(struct wasi_fd) fds;
+    size_t open_count; /* of them that have a handle */
+    size_t first_free; /* no number from 3 to below this is free */
     struct wasi_shared *shared;
 };
 
@@ -151,6 +174,11 @@ struct wasi_shared {
     void (*output_failed)(void *arg, int fd, enum file_error e);
     void *output_failed_arg;
     _Atomic uint32_t output_error; /* fd << 16 | enum file_error; 0: none */
+    /* Standard input that a job had read for a process that was killed meanwhile: it goes to who
+     * reads next. */
+    struct spinlock unread_lock;
+    struct bytes unread;
+    _Atomic bool has_unread;
 };
 
 void wasi_shared_unref(struct wasi_shared *sh);
@@ -228,7 +256,8 @@ static inline uint64_t wasi_get64(const uint8_t *at)
 
 /* The pieces of an iovec array, at most FILE_PIECES_MAX that are not empty and WASI_TRANSFER_MAX
  * bytes;
- * `*total` is their sum. The whole array and every piece are checked. */
+ * `*total` is their sum. The whole array, and the pieces up to the last that is taken, are checked.
+ * FERR_INVAL: more than WASI_IOVS_MAX empty ones. */
 enum file_error wasi_pieces(struct guest *g, uint32_t iovs, uint32_t count,
                             struct file_piece *pieces, size_t *piece_count, size_t *total);
 
@@ -248,6 +277,9 @@ struct wasi *wasi_table(struct guest *g);
 
 /* Puts a descriptor at the lowest free number. FERR_MFILE, FERR_NOMEM: nothing is taken. */
 enum file_error wasi_fd_add(struct guest *g, const struct wasi_fd *f, uint32_t *number);
+
+/* Closes a number that is open. */
+void wasi_fd_remove(struct wasi *w, uint32_t number);
 
 /* A handle of `fd` (taken), with one reference; pipes and devices get a stream. NULL: no memory,
  * and `fd` is closed. */
@@ -306,11 +338,23 @@ struct wasi_job {
     int option;
     uint64_t numbers[2];
     struct file_times times;
+    bool has_run;
+    bool reads_input; /* standard input, whose bytes must not be lost */
     /* The result. */
     enum file_error error;
     int fd; /* -1 unless there is one, which is closed with the job */
     struct file_info info;
+    bool may_block; /* of what was opened: file_may_block */
+    bool is_more;   /* of a list: the end has not been reached */
 };
+
+/* Whether anybody still waits for the job. For work that waits for something from outside. */
+bool wasi_job_is_wanted(const struct wasi_job *j);
+
+/* Gives back what was read of standard input in vain; takes it again: how many of `capacity` bytes.
+ */
+void wasi_input_put_back(struct wasi_shared *sh, const uint8_t *data, size_t size);
+size_t wasi_input_take_back(struct wasi_shared *sh, uint8_t *data, size_t capacity);
 
 /* A job that works with `h` (referenced). NULL: no memory. */
 struct wasi_job *wasi_job_new(void (*work)(struct wasi_job *j), struct wasi_handle *h);
@@ -323,6 +367,11 @@ struct wasi_job *wasi_job_resume(struct guest *g, bool *running);
 /* Hands the job over. True: it has finished already and is the caller's again. False: return
  * wasi_parked(). */
 bool wasi_job_start(struct guest *g, struct wasi_job *j);
+
+/* Reads like fd_read (io.c), from a socket: with `peek` what is read stays there. `*is_cut`: what
+ * did not fit of a datagram is lost. */
+struct outcome wasi_receive(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                            bool peek, uint32_t size_out, bool *is_cut);
 
 /* ---- results ---- */
 

@@ -12,8 +12,24 @@ struct transfer {
     size_t count, total;
     int64_t offset; /* or FILE_AT_POSITION */
     bool writes;
+    bool peek, is_cut; /* of sockets: what is read stays; there was more in the datagram */
     uint8_t *size_out;
 };
+
+#define INPUT_WAIT_MS                                                                              \
+    100 /* how often a job that waits for input looks whether it is still wanted */
+
+/* Waits until a stream that cannot be made nonblocking is ready. */
+static enum file_error transfer_wait(const struct wasi_job *j, int fd)
+{
+    while (!file_wait(fd, j->option, INPUT_WAIT_MS)) {
+        if (!wasi_job_is_wanted(j))
+            return FERR_INTR;
+        if (j->reads_input && atomic_load(&j->handle->shared->has_unread))
+            return FERR_AGAIN;
+    }
+    return FERR_OK;
+}
 
 static void transfer_work(struct wasi_job *j)
 {
@@ -22,6 +38,8 @@ static void transfer_work(struct wasi_job *j)
     int fd;
 
     j->error = wasi_handle_fd(j->handle, &fd);
+    if (!j->error && j->handle->standard && j->handle->standard->kind == FILE_STREAM_BLOCKING)
+        j->error = transfer_wait(j, fd);
     if (!j->error)
         j->error = j->option ? file_write(fd, &piece, 1, offset, &j->size)
                              : file_read(fd, &piece, 1, offset, false, &j->size);
@@ -75,6 +93,7 @@ static struct outcome transfer_offload(struct guest *g, const struct transfer *t
         return wasi_done(FERR_NOMEM);
     }
     j->option = t->writes;
+    j->reads_input = !t->writes && h->standard && h->standard == h->shared->standard;
     j->numbers[0] = (uint64_t)t->offset;
     for (size_t i = 0; i < t->count; i++) {
         if (t->writes)
@@ -86,24 +105,62 @@ static struct outcome transfer_offload(struct guest *g, const struct transfer *t
     return transfer_job_end(t, j);
 }
 
-static struct outcome transfer_stream(struct guest *g, const struct transfer *t, struct wasi_fd *f)
+static enum file_error transfer_now(struct transfer *t, const struct wasi_handle *h, size_t *size)
+{
+    int fd = atomic_load(&h->fd);
+
+    if (h->kind == FILE_SOCKET_STREAM || h->kind == FILE_SOCKET_DGRAM)
+        return t->writes ? file_send(fd, t->pieces, t->count, size)
+                         : file_receive(fd, t->pieces, t->count, t->peek, size, &t->is_cut);
+    return t->writes ? file_write(fd, t->pieces, t->count, FILE_AT_POSITION, size)
+                     : file_read(fd, t->pieces, t->count, FILE_AT_POSITION, false, size);
+}
+
+static struct outcome transfer_stream(struct guest *g, struct transfer *t, struct wasi_fd *f)
 {
     struct wasi_handle *h = f->handle;
-    int fd = atomic_load(&h->fd);
+    bool has_hung_up = false;
     struct outcome o;
     enum file_error e;
     size_t size;
 
     for (;;) {
-        if (t->writes)
-            e = file_write(fd, t->pieces, t->count, FILE_AT_POSITION, &size);
-        else
-            e = file_read(fd, t->pieces, t->count, FILE_AT_POSITION, false, &size);
+        e = transfer_now(t, h, &size);
+        if (!e && !t->writes && size == 0 && h->is_fifo && !has_hung_up &&
+            !(f->flags & WASI_NONBLOCK)) {
+            /* Nobody has the FIFO open to write: the end, unless nobody had it open yet. */
+            has_hung_up = file_readiness(atomic_load(&h->fd)) & FILE_HAS_HUNGUP;
+            if (has_hung_up)
+                continue; /* what came in between */
+            e = FERR_AGAIN;
+        }
         if (e != FERR_AGAIN || (f->flags & WASI_NONBLOCK))
             return transfer_end(t, h, e, size);
         if (!wasi_wait_ready(g, h, t->writes ? IO_WRITE : IO_READ, &o))
             return o;
     }
+}
+
+/* Reads what a killed process has left of standard input. False: nothing. */
+static bool transfer_unread(const struct transfer *t, struct wasi_handle *h, struct outcome *out)
+{
+    uint8_t *buffer;
+    size_t size;
+
+    if (t->writes || !h->standard || h->standard != h->shared->standard ||
+        !atomic_load_explicit(&h->shared->has_unread, memory_order_relaxed))
+        return false;
+    buffer = mem_try_array(uint8_t, t->total);
+    if (!buffer) {
+        *out = wasi_done(FERR_NOMEM);
+        return true;
+    }
+    size = wasi_input_take_back(h->shared, buffer, t->total);
+    scatter(t, buffer, size);
+    mem_free(buffer);
+    if (size)
+        *out = transfer_end(t, h, FERR_OK, size);
+    return size > 0;
 }
 
 static struct outcome transfer_file(struct guest *g, const struct transfer *t,
@@ -113,7 +170,7 @@ static struct outcome transfer_file(struct guest *g, const struct transfer *t,
     enum file_error e;
     size_t size;
 
-    if (t->writes && t->total > WASI_INLINE_MAX)
+    if ((t->writes && t->total > WASI_INLINE_MAX) || h->may_block)
         return transfer_offload(g, t, h);
     if (t->writes)
         e = file_write(fd, t->pieces, t->count, t->offset, &size);
@@ -161,6 +218,7 @@ static struct outcome transfer_try(struct guest *g, uint32_t number, uint32_t io
     uint64_t right = (t->writes ? WASI_FD_WRITE : WASI_FD_READ) |
                      (t->offset != FILE_AT_POSITION ? WASI_FD_SEEK : 0u);
     struct wasi_job *job;
+    struct outcome o;
     struct wasi_fd *f;
     enum file_error e;
     bool running;
@@ -170,8 +228,10 @@ static struct outcome transfer_try(struct guest *g, uint32_t number, uint32_t io
         return wasi_parked();
     t->size_out = wasi_bytes(g, size_out, 4);
     e = t->size_out ? wasi_pieces(g, iovs, iov_count, t->pieces, &t->count, &t->total) : FERR_FAULT;
-    if (job && !e)
+    if (job && !e && !(job->reads_input && job->error == FERR_AGAIN))
         return transfer_job_end(t, job);
+    if (job && e && job->reads_input && !job->error)
+        wasi_input_put_back(job->handle->shared, job->buffer, job->size);
     wasi_job_free(job);
     if (e)
         return wasi_done(e);
@@ -189,6 +249,8 @@ static struct outcome transfer_try(struct guest *g, uint32_t number, uint32_t io
         if (!g->process->environment->output.is_copied || !f->handle)
             return transfer_end(t, f->handle, FERR_OK, t->total);
     }
+    if (transfer_unread(t, f->handle, &o))
+        return o;
     if (f->handle->stream)
         return transfer_stream(g, t, f);
     if (f->handle->standard && f->handle->standard->kind == FILE_STREAM_BLOCKING)
@@ -197,104 +259,81 @@ static struct outcome transfer_try(struct guest *g, uint32_t number, uint32_t io
 }
 
 static struct outcome transfer(struct guest *g, uint32_t number, uint32_t iovs, uint32_t iov_count,
-                               uint64_t offset, bool has_offset, uint32_t size_out, bool writes)
+                               uint32_t size_out, struct transfer *t)
 {
-    struct transfer t; /* not zeroed: large, and filled before use */
     struct wasi_fd *f;
-    struct outcome o;
+    struct outcome o = transfer_try(g, number, iovs, iov_count, size_out, t);
 
-    if (has_offset && offset > INT64_MAX)
-        return wasi_done(FERR_INVAL);
-    t.offset = has_offset ? (int64_t)offset : FILE_AT_POSITION;
-    t.writes = writes;
-    o = transfer_try(g, number, iovs, iov_count, size_out, &t);
     if (o.kind == OUTCOME_DONE)
         wasi_wait_over(g);
-    if (writes && o.kind == OUTCOME_DONE && o.value == FERR_OK &&
+    if (t->writes && o.kind == OUTCOME_DONE && o.value == FERR_OK &&
         g->process->environment->output.write && !wasi_fd_get(g, number, 0, FERR_BADF, &f) &&
         f->handle->captured)
-        transfer_capture(g, &t, f->handle->captured, wasi_get32(t.size_out));
+        transfer_capture(g, t, f->handle->captured, wasi_get32(t->size_out));
+    return o;
+}
+
+/* Not zeroed as a whole: large, and filled before use. */
+static void transfer_init(struct transfer *t, int64_t offset, bool writes)
+{
+    t->offset = offset;
+    t->writes = writes;
+    t->peek = t->is_cut = false;
+}
+
+static struct outcome transfer_here(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                                    uint32_t size_out, bool writes)
+{
+    struct transfer t;
+
+    transfer_init(&t, FILE_AT_POSITION, writes);
+    return transfer(g, fd, iovs, iov_count, size_out, &t);
+}
+
+static struct outcome transfer_at(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                                  uint64_t offset, uint32_t size_out, bool writes)
+{
+    struct transfer t;
+
+    if (offset > INT64_MAX)
+        return wasi_done(FERR_INVAL);
+    transfer_init(&t, (int64_t)offset, writes);
+    return transfer(g, fd, iovs, iov_count, size_out, &t);
+}
+
+struct outcome wasi_receive(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                            bool peek, uint32_t size_out, bool *is_cut)
+{
+    struct transfer t;
+    struct outcome o;
+
+    transfer_init(&t, FILE_AT_POSITION, false);
+    t.peek = peek;
+    o = transfer(g, fd, iovs, iov_count, size_out, &t);
+    *is_cut = t.is_cut;
     return o;
 }
 
 struct outcome host_wasi_fd_read(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
                                  uint32_t size_out)
 {
-    return transfer(g, fd, iovs, iov_count, 0, false, size_out, false);
+    return transfer_here(g, fd, iovs, iov_count, size_out, false);
 }
 
 struct outcome host_wasi_fd_write(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
                                   uint32_t size_out)
 {
-    return transfer(g, fd, iovs, iov_count, 0, false, size_out, true);
+    return transfer_here(g, fd, iovs, iov_count, size_out, true);
 }
 
 struct outcome host_wasi_fd_pread(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
                                   uint64_t offset, uint32_t size_out)
 {
-    return transfer(g, fd, iovs, iov_count, offset, true, size_out, false);
+    return transfer_at(g, fd, iovs, iov_count, offset, size_out, false);
 }
 
 struct outcome host_wasi_fd_pwrite(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
                                    uint64_t offset, uint32_t size_out)
 {
-    return transfer(g, fd, iovs, iov_count, offset, true, size_out, true);
-}
-
-/* Whether the descriptor is a socket: only one of the runtime's own streams can be. */
-static enum file_error socket_get(struct guest *g, uint32_t fd, uint64_t right)
-{
-    struct wasi_fd *f;
-    enum file_error e = wasi_fd_get(g, fd, right, FERR_BADF, &f);
-
-    if (e)
-        return e;
-    if (f->handle->kind != FILE_SOCKET_STREAM && f->handle->kind != FILE_SOCKET_DGRAM)
-        return FERR_NOTSOCK;
-    return FERR_OK;
-}
-
-struct outcome host_wasi_sock_accept(struct guest *g, uint32_t fd, uint32_t flags, uint32_t fd_out)
-{
-    enum file_error e = socket_get(g, fd, 0);
-
-    (void)flags;
-    (void)fd_out;
-    return wasi_done(e ? e : FERR_NOTSUP);
-}
-
-struct outcome host_wasi_sock_recv(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
-                                   uint32_t ri_flags, uint32_t size_out, uint32_t roflags_out)
-{
-    uint8_t *roflags = wasi_bytes(g, roflags_out, 2);
-    enum file_error e = socket_get(g, fd, 0);
-
-    if (e)
-        return wasi_done(e);
-    if (!roflags)
-        return wasi_done(FERR_FAULT);
-    if (ri_flags)
-        return wasi_done(FERR_NOTSUP);
-    wasi_put16(roflags, 0);
-    return transfer(g, fd, iovs, iov_count, 0, false, size_out, false);
-}
-
-struct outcome host_wasi_sock_send(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
-                                   uint32_t si_flags, uint32_t size_out)
-{
-    enum file_error e = socket_get(g, fd, 0);
-
-    if (e)
-        return wasi_done(e);
-    if (si_flags)
-        return wasi_done(FERR_NOTSUP);
-    return transfer(g, fd, iovs, iov_count, 0, false, size_out, true);
-}
-
-struct outcome host_wasi_sock_shutdown(struct guest *g, uint32_t fd, uint32_t how)
-{
-    enum file_error e = socket_get(g, fd, 0);
-
-    (void)how;
-    return wasi_done(e ? e : FERR_NOTSUP);
+    return transfer_at(g, fd, iovs, iov_count, offset, size_out, true);
 }

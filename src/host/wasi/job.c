@@ -33,11 +33,21 @@ static void job_run(struct offload_job *job)
     struct wasi_job *j = CONTAINER_OF(job, struct wasi_job, job);
 
     j->work(j);
+    j->has_run = true;
 }
 
 static void job_discard(struct offload_job *job)
 {
-    wasi_job_free(CONTAINER_OF(job, struct wasi_job, job));
+    struct wasi_job *j = CONTAINER_OF(job, struct wasi_job, job);
+
+    if (j->reads_input && j->has_run && !j->error)
+        wasi_input_put_back(j->handle->shared, j->buffer, j->size);
+    wasi_job_free(j);
+}
+
+bool wasi_job_is_wanted(const struct wasi_job *j)
+{
+    return offload_is_wanted(&j->job);
 }
 
 static void job_cancel(struct process *p, struct wait *w)
@@ -68,6 +78,7 @@ bool wasi_job_start(struct guest *g, struct wasi_job *j)
 {
     struct process *p = g->process;
 
+    j->has_run = false;
     j->job.run = job_run;
     j->job.discard = job_discard;
     j->job.waiter = &p->task;

@@ -6,26 +6,26 @@ enum file_error wasi_pieces(struct guest *g, uint32_t iovs, uint32_t count,
                             struct file_piece *pieces, size_t *piece_count, size_t *total)
 {
     const uint8_t *at = wasi_bytes(g, iovs, (uint64_t)count * 8);
-    uint64_t sum = 0;
 
     *piece_count = 0;
     *total = 0;
     if (!at)
         return FERR_FAULT;
     for (uint32_t i = 0; i < count; i++, at += 8) {
-        uint32_t size = wasi_get32(at + 4);
-        uint8_t *data = wasi_bytes(g, wasi_get32(at), size);
+        uint8_t *data;
+        uint32_t size;
 
+        if (i == WASI_IOVS_MAX || *piece_count == FILE_PIECES_MAX || *total == WASI_TRANSFER_MAX) {
+            if (*piece_count == 0) /* nothing but empty ones */
+                return FERR_INVAL;
+            break; /* the rest is for another call */
+        }
+        size = wasi_get32(at + 4);
+        data = wasi_bytes(g, wasi_get32(at), size);
         if (!data)
             return FERR_FAULT;
-        sum += size;
-        if (sum > UINT32_MAX)
-            return FERR_INVAL;
-        if (size == 0 || *piece_count == FILE_PIECES_MAX || *total == WASI_TRANSFER_MAX) {
-            if (size != 0 && i >= 4 * FILE_PIECES_MAX)
-                break; /* beyond what one call moves */
+        if (size == 0)
             continue;
-        }
         if (size > WASI_TRANSFER_MAX - *total)
             size = (uint32_t)(WASI_TRANSFER_MAX - *total);
         pieces[(*piece_count)++] = (struct file_piece){data, size};

@@ -26,8 +26,9 @@ static enum file_error place_get(struct guest *g, const struct place *p, struct 
         return e;
     if ((*f)->handle->kind != FILE_DIRECTORY)
         return FERR_NOTDIR;
-    if (((*f)->base & p->right) != p->right)
-        return FERR_NOTCAPABLE;
+    e = wasi_fd_get(g, p->fd, p->right, FERR_NOTCAPABLE, f);
+    if (e)
+        return e;
     return wasi_path(g, p->path, p->path_size, path);
 }
 
@@ -367,8 +368,13 @@ static void open_work(struct wasi_job *j)
         if (!j->error)
             j->error = file_path_open(dir, j->path, j->flags, &j->fd);
     }
-    if (!j->error)
+    if (!j->error) {
         j->error = file_get_info(j->fd, &j->info);
+        j->may_block = file_may_block(j->fd);
+    } else if (j->error == FERR_NXIO && dir >= 0 &&
+               file_path_get_info(dir, j->path, j->flags & FILE_OPEN_FOLLOW, &j->info)) {
+        j->info.is_fifo = false;
+    }
 }
 
 /* What to ask of the system for the arguments of path_open. */
@@ -412,6 +418,7 @@ static enum file_error open_end(struct guest *g, struct wasi_job *j, const struc
         .base = base & dir->inheriting & (is_directory ? WASI_RIGHTS_DIRECTORY : WASI_RIGHTS_FILE),
         .inheriting = is_directory ? inheriting & dir->inheriting : 0,
         .flags = (uint16_t)fdflags,
+        .is_read_only = dir->is_read_only,
     };
     enum file_error e;
     int fd = j->fd;
@@ -420,6 +427,8 @@ static enum file_error open_end(struct guest *g, struct wasi_job *j, const struc
     f.handle = wasi_handle_new(g->wasi->shared, fd, j->info.kind);
     if (!f.handle)
         return FERR_NOMEM;
+    f.handle->is_fifo = j->info.is_fifo && !(j->flags & FILE_OPEN_WRITE);
+    f.handle->may_block = j->may_block;
     if (f.handle->stream)
         f.base &= ~(uint64_t)(WASI_FD_SEEK | WASI_FD_TELL);
     e = wasi_fd_add(g, &f, number);
@@ -435,6 +444,7 @@ struct outcome host_wasi_path_open(struct guest *g, uint32_t fd, uint32_t dirfla
     const struct place p = {fd, path, path_size,
                             WASI_PATH_OPEN | (oflags & OFLAG_CREAT ? WASI_PATH_CREATE_FILE : 0u) |
                                 (oflags & OFLAG_TRUNC ? WASI_PATH_FILESTAT_SET_SIZE : 0u)};
+    struct process *process = g->process;
     uint8_t *out = wasi_bytes(g, fd_out, 4);
     struct wasi_job *j;
     struct wasi_fd *dir;
@@ -446,10 +456,17 @@ struct outcome host_wasi_path_open(struct guest *g, uint32_t fd, uint32_t dirfla
     j = wasi_job_resume(g, &running);
     if (running)
         return wasi_parked();
+    if (process->wait.kind == WAIT_WASI_OPEN)
+        wait_end(process);
     if (!j) {
         if (!out)
             return wasi_done(FERR_FAULT);
-        e = open_flags(dirflags, oflags, rights_base, fdflags, &flags);
+        e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &dir);
+        if (!e && (rights_base & ~dir->inheriting & WASI_FD_WRITE) &&
+            dir->handle->kind == FILE_DIRECTORY)
+            e = dir->is_read_only ? FERR_ROFS : FERR_NOTCAPABLE;
+        if (!e)
+            e = open_flags(dirflags, oflags, rights_base & dir->inheriting, fdflags, &flags);
         if (!e)
             e = place_job(g, &p, open_work, &j);
         if (e)
@@ -465,6 +482,13 @@ struct outcome host_wasi_path_open(struct guest *g, uint32_t fd, uint32_t dirfla
             return wasi_parked();
     }
     e = j->error;
+    if (e == FERR_NXIO && j->info.is_fifo && !(fdflags & WASI_NONBLOCK)) {
+        /* A FIFO that nobody reads yet: try again until somebody does. */
+        wasi_job_free(j);
+        wait_begin(process, WAIT_WASI_OPEN,
+                   actors_now_ns(process->environment->actors) + WASI_LOOK_NS, NULL, NULL);
+        return wasi_parked();
+    }
     if (!e && !out)
         e = FERR_FAULT;
     if (!e)

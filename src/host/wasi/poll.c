@@ -7,8 +7,6 @@
 
 #define SUBSCRIPTION_SIZE 48
 #define EVENT_SIZE        32
-#define BLOCKING_LOOK_NS                                                                           \
-    (10 * NS_PER_MS) /* how often a stream is looked at that no poller reports */
 
 enum { TAG_CLOCK, TAG_FD_READ, TAG_FD_WRITE };
 
@@ -91,6 +89,11 @@ static bool fd_ready(struct guest *g, const uint8_t *s, struct wasi_handle **h, 
             ev->size = writes ? 1 : 0;
         return true;
     }
+    if (!writes && atomic_load_explicit(&f->handle->shared->has_unread, memory_order_relaxed) &&
+        f->handle->standard == f->handle->shared->standard) {
+        ev->size = 1;
+        return true;
+    }
     ready = file_readiness(fd);
     if (!(ready & (writes ? FILE_CAN_WRITE : FILE_CAN_READ)))
         return false;
@@ -145,8 +148,8 @@ static enum file_error look(struct guest *g, const uint8_t *in, uint32_t count, 
             ready = fd_ready(g, s, &h, &ev);
             if (!ready && h->stream)
                 l->waits++;
-            else if (!ready && now_ns + BLOCKING_LOOK_NS < l->due_ns)
-                l->due_ns = now_ns + BLOCKING_LOOK_NS;
+            else if (!ready && now_ns + WASI_LOOK_NS < l->due_ns)
+                l->due_ns = now_ns + WASI_LOOK_NS;
             break;
         default:
             return FERR_INVAL;

@@ -63,6 +63,7 @@ void wasi_shared_unref(struct wasi_shared *sh)
         return;
     for (int i = 0; i < 3; i++)
         file_stream_close(&sh->standard[i]);
+    bytes_deinit(&sh->unread);
     mem_free(sh);
 }
 
@@ -72,6 +73,37 @@ void wasi_shared_free(struct wasi_shared *sh)
         return;
     wasi_streams_end(sh);
     wasi_shared_unref(sh); /* jobs that still run hold the others */
+}
+
+void wasi_input_put_back(struct wasi_shared *sh, const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return;
+    spinlock_lock(&sh->unread_lock);
+    sh->unread.size_max = SIZE_MAX; /* no more than jobs were killed: each gave a transfer's size */
+    (void)!bytes_append(&sh->unread, data, size);
+    atomic_store_explicit(&sh->has_unread, true, memory_order_relaxed);
+    spinlock_unlock(&sh->unread_lock);
+}
+
+size_t wasi_input_take_back(struct wasi_shared *sh, uint8_t *data, size_t capacity)
+{
+    size_t size;
+
+    /* relaxed: who does not see it yet reads what comes after it, as if it were quicker */
+    if (!atomic_load_explicit(&sh->has_unread, memory_order_relaxed))
+        return 0;
+    spinlock_lock(&sh->unread_lock);
+    size = sh->unread.size < capacity ? sh->unread.size : capacity;
+    if (size)
+        memcpy(data, sh->unread.data, size);
+    if (size < sh->unread.size)
+        memmove(sh->unread.data, sh->unread.data + size, sh->unread.size - size);
+    sh->unread.size -= size;
+    if (sh->unread.size == 0)
+        atomic_store_explicit(&sh->has_unread, false, memory_order_relaxed);
+    spinlock_unlock(&sh->unread_lock);
+    return size;
 }
 
 void wasi_shared_on_output_error(struct wasi_shared *sh,

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static const struct {
@@ -168,10 +170,11 @@ enum file_error file_read(int fd, const struct file_piece *pieces, size_t count,
 
     do {
         got = preadv2(fd, iov, n, offset, cached ? RWF_NOWAIT : 0);
-        if (got < 0 && offset < 0 && (errno == EOPNOTSUPP || errno == ESPIPE || errno == ENOSYS))
+        if (got < 0 && cached && (errno == EOPNOTSUPP || errno == ENOSYS))
+            errno = EAGAIN; /* it cannot promise not to block */
+        else if (got < 0 && offset < 0 &&
+                 (errno == EOPNOTSUPP || errno == ESPIPE || errno == ENOSYS))
             got = readv(fd, iov, n);
-        else if (got < 0 && cached && (errno == EOPNOTSUPP || errno == ENOSYS))
-            got = preadv(fd, iov, n, offset);
     } while (got < 0 && errno == EINTR);
     *size = got < 0 ? 0 : (size_t)got;
     return got < 0 ? file_error_from(errno) : FERR_OK;
@@ -191,6 +194,53 @@ enum file_error file_write(int fd, const struct file_piece *pieces, size_t count
     return put < 0 ? file_error_from(errno) : FERR_OK;
 }
 
+enum file_error file_receive(int fd, const struct file_piece *pieces, size_t count, bool peek,
+                             size_t *size, bool *is_cut)
+{
+    struct iovec iov[FILE_PIECES_MAX];
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)pieces_to_iov(pieces, count, iov)};
+    ssize_t got;
+
+    do {
+        got = recvmsg(fd, &m, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
+    } while (got < 0 && errno == EINTR);
+    *size = got < 0 ? 0 : (size_t)got;
+    *is_cut = m.msg_flags & MSG_TRUNC;
+    return got < 0 ? file_error_from(errno) : FERR_OK;
+}
+
+enum file_error file_send(int fd, const struct file_piece *pieces, size_t count, size_t *size)
+{
+    struct iovec iov[FILE_PIECES_MAX];
+    const struct msghdr m = {.msg_iov = iov,
+                             .msg_iovlen = (size_t)pieces_to_iov(pieces, count, iov)};
+    ssize_t put;
+
+    do {
+        put = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    *size = put < 0 ? 0 : (size_t)put;
+    return put < 0 ? file_error_from(errno) : FERR_OK;
+}
+
+enum file_error file_shut_down(int fd, bool receiving, bool sending)
+{
+    return result(shutdown(fd, receiving && sending ? SHUT_RDWR : sending ? SHUT_WR : SHUT_RD));
+}
+
+enum file_error file_accept(int fd, int *out)
+{
+    int got;
+
+    do {
+        got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    } while (got < 0 && (errno == EINTR || errno == ECONNABORTED));
+    if (got < 0)
+        return file_error_from(errno);
+    *out = got;
+    return FERR_OK;
+}
+
 enum file_error file_seek(int fd, int64_t distance, int from, uint64_t *position)
 {
     static const int whence[] = {SEEK_SET, SEEK_CUR, SEEK_END};
@@ -207,7 +257,7 @@ static uint64_t time_ns(struct timespec t)
     return t.tv_sec < 0 ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static enum file_kind kind_of_mode(mode_t mode)
+enum file_kind file_kind_of_mode(unsigned mode)
 {
     switch (mode & S_IFMT) {
     case S_IFBLK:
@@ -241,7 +291,8 @@ enum file_error file_get_info(int fd, struct file_info *out)
         .access_ns = time_ns(st.st_atim),
         .modify_ns = time_ns(st.st_mtim),
         .change_ns = time_ns(st.st_ctim),
-        .kind = kind_of_mode(st.st_mode),
+        .kind = file_kind_of_mode(st.st_mode),
+        .is_fifo = S_ISFIFO(st.st_mode),
     };
     return FERR_OK;
 }
@@ -328,64 +379,27 @@ enum file_error file_set_append(int fd, bool append)
     return result(fcntl(fd, F_SETFL, append ? flags | O_APPEND : flags & ~O_APPEND));
 }
 
-/* As the kernel lays entries out (getdents64). */
-struct kernel_entry {
-    uint64_t inode;
-    int64_t next;
-    uint16_t size;
-    uint8_t type;
-    char name[];
-};
-
-static enum file_kind kind_of_entry(int fd, const struct kernel_entry *e)
+bool file_may_block(int fd)
 {
-    /* DT_* are the file type bits of st_mode, shifted; 0: the file system does not say. */
-    struct stat st;
+    /* Numbers of file systems that <linux/magic.h> lacks. */
+    enum { MAGIC_CIFS = 0xff534d42u, MAGIC_CEPH = 0x00c36400, MAGIC_AFS_KERNEL = 0x6b414653 };
+    struct statfs fs;
 
-    if (e->type)
-        return kind_of_mode((mode_t)e->type << 12);
-    if (fstatat(fd, e->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return FILE_UNKNOWN;
-    return kind_of_mode(st.st_mode);
-}
-
-enum file_error file_list(int fd, uint64_t cookie,
-                          bool (*each)(void *arg, const struct file_entry *e), void *arg)
-{
-    _Alignas(struct kernel_entry) uint8_t buffer[8192];
-
-    if (cookie > INT64_MAX || lseek(fd, (off_t)cookie, SEEK_SET) < 0)
-        return FERR_INVAL;
-    for (;;) {
-        long got = syscall(SYS_getdents64, fd, buffer, sizeof(buffer));
-
-        if (got < 0)
-            return file_error_from(errno);
-        if (got == 0)
-            return FERR_OK;
-        for (long at = 0; at < got;) {
-            const struct kernel_entry *k = (const struct kernel_entry *)(const void *)(buffer + at);
-            struct file_entry e = {
-                .cookie = (uint64_t)k->next,
-                .inode = k->inode,
-                .name = k->name,
-                .name_size = strlen(k->name),
-                .kind = kind_of_entry(fd, k),
-            };
-
-            if (!each(arg, &e))
-                return FERR_OK;
-            at += k->size;
-        }
+    if (fstatfs(fd, &fs) != 0)
+        return true;
+    switch ((unsigned long)fs.f_type & 0xffffffffu) {
+    case NFS_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case MAGIC_CIFS:
+    case FUSE_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case CODA_SUPER_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case MAGIC_AFS_KERNEL:
+    case MAGIC_CEPH:
+        return true;
+    default:
+        return false;
     }
-}
-
-enum file_error file_list_open(int dir, int *out)
-{
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return file_error_from(errno);
-    *out = fd;
-    return FERR_OK;
 }

@@ -7,4 +7,7 @@
 
 enum file_error file_error_from(int errnum);
 
+/* What a st_mode says. */
+enum file_kind file_kind_of_mode(unsigned mode);
+
 #endif

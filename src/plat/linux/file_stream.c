@@ -49,6 +49,15 @@ void file_stream_open(int fd, struct file_stream *out)
     out->file_kind = out->terminal ? FILE_CHARACTER_DEVICE : FILE_UNKNOWN;
     if (S_ISSOCK(st.st_mode))
         out->file_kind = socket_kind(fd);
+    if (S_ISSOCK(st.st_mode)) { /* each call says that it must not block */
+        own = file_duplicate(fd);
+        out->kind = own >= 0 ? FILE_STREAM_POLLABLE : FILE_STREAM_BLOCKING;
+        if (own >= 0) {
+            out->fd = own;
+            out->owned = true;
+        }
+        return;
+    }
     if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || (S_ISCHR(st.st_mode) && !out->terminal))
         return;
     own = reopen_nonblocking(fd, flags & O_ACCMODE);
@@ -85,6 +94,13 @@ unsigned file_readiness(int fd)
     if (p.revents & (POLLHUP | POLLERR | POLLNVAL))
         ready |= FILE_HAS_HUNGUP | FILE_CAN_READ | FILE_CAN_WRITE;
     return ready;
+}
+
+bool file_wait(int fd, bool writes, unsigned timeout_ms)
+{
+    struct pollfd p = {.fd = fd, .events = writes ? POLLOUT : POLLIN};
+
+    return poll(&p, 1, (int)timeout_ms) > 0;
 }
 
 uint64_t file_readable_size(int fd)

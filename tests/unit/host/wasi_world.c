@@ -91,7 +91,9 @@ bool wasi_run(struct wasi_world *w, bool deterministic, wasi_body *body)
     w->instance = mem_new(struct instance);
     w->instance->memory_base = w->memory;
     w->instance->memory_length = WASI_MEMORY;
-    if (!config_add_dir(c, slice_text(w->dir), slice_text("/sandbox")) ||
+    if (!config_add_dir(c, slice_text(w->below ? wasi_outside_path(w, w->below) : w->dir),
+                        slice_text("/sandbox")) ||
+        (w->extra && !config_add_dir(c, slice_text(w->extra), slice_text("/extra"))) ||
         !config_add_arg(c, slice_text("prog")) || !config_add_arg(c, slice_text("two words")) ||
         !config_add_variable(c, slice_text("KEY"), slice_text("a=b")) ||
         !config_add_variable(c, slice_text("KEY"), slice_text("")))

@@ -14,7 +14,9 @@ struct wasi_world;
 typedef enum task_result wasi_body(struct guest *g, struct wasi_world *w);
 
 struct wasi_world {
-    char dir[64]; /* preopened as "/sandbox", fd 3 */
+    char dir[64];      /* preopened as "/sandbox", fd 3, unless `below` says otherwise */
+    const char *below; /* a folder in `dir` that is preopened instead */
+    const char *extra; /* a directory that is preopened too, as "/extra", fd 4 */
     struct host host;
     struct guest guest;
     struct instance *instance;
