@@ -76,6 +76,31 @@ struct process {
 };
 
 static_assert(sizeof(struct process) == 256, "all the metadata of a process");
+
+/* The table in docs/architecture.md. */
+#define PROCESS_FIELD(field, offset, size)                                                         \
+    static_assert(offsetof(struct process, field) == (offset) &&                                   \
+                      sizeof(((struct process *)0)->field) == (size),                              \
+                  "see docs/architecture.md")
+PROCESS_FIELD(task, 0, 24);
+PROCESS_FIELD(number, 24, 4);
+PROCESS_FIELD(exit_reason, 28, 1);
+PROCESS_FIELD(is_dying, 29, 1);
+PROCESS_FIELD(die_when_link_dies, 30, 1);
+PROCESS_FIELD(has_timer, 31, 1);
+PROCESS_FIELD(inbox, 32, 8);
+PROCESS_FIELD(class_, 40, 8);
+PROCESS_FIELD(environment, 48, 8);
+PROCESS_FIELD(body, 56, 8);
+PROCESS_FIELD(config, 64, 8);
+PROCESS_FIELD(wait, 72, 40);
+PROCESS_FIELD(mailbox, 112, 48);
+PROCESS_FIELD(bonds, 160, 32);
+PROCESS_FIELD(resources, 192, 8);
+PROCESS_FIELD(exit_status, 200, 4);
+PROCESS_FIELD(flags, 204, 4);
+PROCESS_FIELD(timer, 208, 48);
+#undef PROCESS_FIELD
 static_assert(offsetof(struct process, inbox) + sizeof(uint64_t) <= 64, "a send touches few lines");
 
 /* The id. Owning task only: whoever else holds a pointer to a process holds a hint. */
