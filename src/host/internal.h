@@ -58,6 +58,10 @@ static inline struct config *guest_config(const struct guest *g, uint64_t id)
 /* The same for changing it: a copy of its own if it is shared. NULL: no such id, or no memory. */
 struct config *guest_config_own(struct guest *g, uint64_t id);
 
+/* The caller's configuration of that id (which must exist), cut down to what the caller has, for a
+ * spawn. NULL: no memory, or a limit; `err` says so. */
+struct config *guest_config_granted(struct guest *g, uint64_t id, struct error *err);
+
 /* A job that compiles a variant of a module for a spawn. */
 struct offload_job *variant_job(struct host_module *m, enum host_variant v);
 /* Frees the finished job. False: it failed, `err` says how. */

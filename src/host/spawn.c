@@ -196,12 +196,12 @@ static struct spawn_result spawn(struct guest *g, const struct spawn_args *a)
     uint8_t *params;
     struct params decoded;
     const char *wrong;
+    struct error err;
 
     if (p->wait.kind == WAIT_ANSWER)
         return child_answered(g);
     if (p->wait.kind == WAIT_JOB) {
         struct offload_job *job = guest_job_finished(g);
-        struct error err;
 
         if (!job)
             return waits();
@@ -212,7 +212,7 @@ static struct spawn_result spawn(struct guest *g, const struct spawn_args *a)
         return trapped("this process may not spawn others");
     if (UNLIKELY(g->start != NULL))
         return trapped("a start function may not spawn");
-    if (a->config_id != LUN_OWN && !(config = guest_config(g, a->config_id)))
+    if (a->config_id != LUN_OWN && !guest_config(g, a->config_id))
         return trapped("unknown configuration id");
     if (a->module_id != LUN_OWN &&
         !(m = (struct host_module *)resource_get(p, RESOURCE_MODULE, a->module_id)))
@@ -224,6 +224,8 @@ static struct spawn_result spawn(struct guest *g, const struct spawn_args *a)
     wrong = decode_params(params, a->params_size, &decoded, &args);
     if (UNLIKELY(wrong != NULL))
         return trapped(wrong);
+    if (a->config_id != LUN_OWN && !(config = guest_config_granted(g, a->config_id, &err)))
+        return failed(g, err.text);
     /* acquire: pairs with the release in module.c */
     program = atomic_load_explicit(&m->variants[host_module_variant(m, config)].program,
                                    memory_order_acquire);

@@ -17,6 +17,8 @@ bool actors_init(struct actors *a, const struct actors_options *options, struct 
         count = 2 * POOL_BATCH;
     *a = (struct actors){0};
     a->scheduler = options->scheduler;
+    a->is_tickless = scheduler_is_deterministic(options->scheduler) ||
+                     scheduler_tick_clock(options->scheduler) == TICK_OFF;
     a->worker_count = scheduler_worker_count(options->scheduler);
     atomic_init(&a->nobody_waits, true);
     if (!pool_init(&a->messages, sizeof(struct message), 0, count, count / 16, a->worker_count,

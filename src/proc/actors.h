@@ -16,6 +16,7 @@ struct worker;
 struct actors {
     struct scheduler *scheduler;
     uint32_t worker_count;
+    bool is_tickless;     /* slices are not ended by ticks, so CPU time is measured */
     struct pool messages; /* of struct message: signals, messages, send timers */
     struct pool bonds;    /* of struct bond */
     struct spinlock lock;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "proc/config.h"
+#include "proc/budget.h"
+#include "proc/rules.h"
 
 static void release(struct resource *r)
 {
@@ -8,6 +10,7 @@ static void release(struct resource *r)
     for (size_t i = 0; i < c->dirs.count; i++) {
         mem_free(c->dirs.items[i].host_path);
         mem_free(c->dirs.items[i].guest_path);
+        mem_free(c->dirs.items[i].below);
     }
     for (size_t i = 0; i < c->args.count; i++)
         mem_free(c->args.items[i]);
@@ -18,6 +21,9 @@ static void release(struct resource *r)
     vec_deinit(&c->dirs);
     vec_deinit(&c->args);
     vec_deinit(&c->variables);
+    rules_unref(c->own_rules);
+    rules_unref(c->rules);
+    budget_unref(c->budget);
     mem_free(c);
 }
 
@@ -29,8 +35,11 @@ struct config *config_new(void)
         return NULL;
     resource_init(&c->resource, RESOURCE_CONFIG, release);
     c->memory_max = CONFIG_MEMORY_MAX_DEFAULT;
+    c->cpu_max_ms = CONFIG_UNLIMITED;
+    c->process_count_max = CONFIG_UNLIMITED;
     c->mailbox_count_max = CONFIG_UNLIMITED;
     c->mailbox_size_max = CONFIG_UNLIMITED;
+    c->descriptor_count_max = CONFIG_UNLIMITED;
     c->timer_count_max = CONFIG_TIMERS_MAX_DEFAULT;
     c->resource_count_max = CONFIG_RESOURCES_MAX_DEFAULT;
     return c;
@@ -71,10 +80,13 @@ static void drop_pair(struct config *c, char *a, char *b)
     mem_free(b);
 }
 
-bool config_add_dir(struct config *c, struct slice host_path, struct slice guest_path)
+bool config_add_dir(struct config *c, struct slice host_path, struct slice guest_path,
+                    bool is_read_only)
 {
-    struct config_dir dir;
+    struct config_dir dir = {.is_read_only = is_read_only};
 
+    if (c->dirs.count >= CONFIG_DIRS_MAX)
+        return false;
     if (!add_pair(c, host_path, guest_path, &dir.host_path, &dir.guest_path))
         return false;
     if (vec_push(&c->dirs, dir))
@@ -108,12 +120,34 @@ bool config_add_variable(struct config *c, struct slice name, struct slice value
     return false;
 }
 
+size_t config_below_size(const char *below)
+{
+    const char *p = below;
+
+    while (*p)
+        p += strlen(p) + 1;
+    return (size_t)(p - below) + 1;
+}
+
 static bool copy_strings(struct config *to, const struct config *from)
 {
     for (size_t i = 0; i < from->dirs.count; i++) {
-        if (!config_add_dir(to, slice_text(from->dirs.items[i].host_path),
-                            slice_text(from->dirs.items[i].guest_path)))
+        const struct config_dir *dir = &from->dirs.items[i];
+        struct config_dir *copy;
+
+        if (!config_add_dir(to, slice_text(dir->host_path), slice_text(dir->guest_path),
+                            dir->is_read_only))
             return false;
+        copy = &to->dirs.items[i];
+        copy->is_granted = dir->is_granted;
+        if (dir->below) {
+            size_t size = config_below_size(dir->below);
+
+            copy->below = mem_try_array(char, size);
+            if (!copy->below)
+                return false;
+            memcpy(copy->below, dir->below, size);
+        }
     }
     for (size_t i = 0; i < from->args.count; i++) {
         if (!config_add_arg(to, slice_text(from->args.items[i])))
@@ -133,13 +167,20 @@ struct config *config_copy(const struct config *c)
 
     if (!copy)
         return NULL;
-    copy->memory_max = c->memory_max;
-    copy->fuel_max = c->fuel_max;
     copy->rights = c->rights;
+    copy->fuel_max = c->fuel_max;
+    copy->memory_max = c->memory_max;
+    copy->cpu_max_ms = c->cpu_max_ms;
+    copy->process_count_max = c->process_count_max;
     copy->mailbox_count_max = c->mailbox_count_max;
     copy->mailbox_size_max = c->mailbox_size_max;
+    copy->descriptor_count_max = c->descriptor_count_max;
     copy->timer_count_max = c->timer_count_max;
     copy->resource_count_max = c->resource_count_max;
+    copy->own_rules = rules_ref(c->own_rules);
+    copy->rules = rules_ref(c->rules);
+    copy->budget = budget_ref(c->budget);
+    copy->within = c->within;
     if (!copy_strings(copy, c)) {
         config_unref(copy);
         return NULL;

@@ -26,6 +26,7 @@
 struct environment_exit {
     enum exit_reason reason;
     int32_t status;
+    const char *words; /* EXIT_LIMIT: which; valid during the call */
 };
 
 struct spare_blocks;

@@ -20,6 +20,8 @@ struct mailbox {
     uint64_t size;                /* weight of all messages */
     uint64_t arrivals;            /* messages that ever arrived: the number of the next one */
     uint32_t count;
+    uint32_t holder; /* the process's own use: the number of its control block, from 1 up; its id is
+                        generation << 32 | number */
 };
 
 /* Appends and takes the message. False: no memory for the index; the message is then the caller's.

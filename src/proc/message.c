@@ -53,6 +53,17 @@ static void free_parts(struct message *m)
     }
 }
 
+void message_empty(struct message *m)
+{
+    free_parts(m);
+    m->resources = NULL;
+    m->is_inline = true;
+    m->data = m->inline_data;
+    m->capacity = MESSAGE_INLINE_SIZE;
+    m->size = 0;
+    m->position = 0;
+}
+
 void message_free(struct actors *a, struct message *m)
 {
     if (!m)

@@ -35,6 +35,7 @@ enum signal_kind {
     SIGNAL_DEMONITOR,          /* process_id */
     SIGNAL_PROCESS_DIED,       /* process_id */
     SIGNAL_ANSWER,             /* process_id: the key; value: see process_answer */
+    SIGNAL_OVERFLOW,           /* more was sent than the process has room for */
     SIGNAL_LOOK,               /* somebody looks at processes: process_id, answer; see look.h */
 };
 
@@ -101,6 +102,9 @@ struct message *message_new_data(struct actors *a, int64_t tag, const void *data
 
 /* Frees it, and the resources in it. NULL is harmless. */
 void message_free(struct actors *a, struct message *m);
+
+/* Frees what is in it, data and resources. */
+void message_empty(struct message *m);
 
 /* Makes room for `extra` more bytes; false: beyond MESSAGE_SIZE_MAX, or no memory. */
 bool message_reserve(struct message *m, size_t extra) MUST_USE;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "proc/process.h"
 #include "base/log.h"
+#include "proc/budget.h"
 #include "proc/internal.h"
 #include "proc/look.h"
 #include "sched/scheduler.h"
 #include "sched/timer.h"
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* How often a process that finds new signals when it wants to park is run again before others are.
  */
@@ -23,18 +25,51 @@ static void die(struct process *p, enum exit_reason reason)
     p->exit_reason = (uint8_t)reason;
 }
 
+static void die_of_limit(struct process *p, enum exit_limit limit)
+{
+    die(p, EXIT_LIMIT);
+    p->exit_limit = (uint8_t)limit;
+}
+
+const char *process_limit_words(const struct process *p, char *text, size_t size)
+{
+    const struct config *c = p->config;
+
+    switch ((enum exit_limit)p->exit_limit) {
+    case LIMIT_MAILBOX_COUNT:
+        snprintf(text, size, "mailbox of %" PRIu64 " messages exceeded", c->mailbox_count_max);
+        break;
+    case LIMIT_MAILBOX_SIZE:
+        snprintf(text, size, "mailbox of %" PRIu64 " bytes exceeded", c->mailbox_size_max);
+        break;
+    case LIMIT_CPU:
+        snprintf(text, size, "CPU time of %" PRIu64 " ms used up", c->cpu_max_ms);
+        break;
+    case LIMIT_NONE:
+    case LIMIT_MEMORY:
+        snprintf(text, size, "no memory for its mailbox");
+        break;
+    }
+    return text;
+}
+
 /* A message for the mailbox. */
 static void receive(struct process *p, struct message *m)
 {
     const struct config *c = p->config;
+    enum exit_limit limit;
 
     m->signal = SIGNAL_MESSAGE;
-    if (UNLIKELY(p->mailbox.count >= c->mailbox_count_max ||
-                 c->mailbox_size_max - p->mailbox.size < message_weight(m) ||
-                 !mailbox_add(&p->mailbox, m))) {
-        message_free(p->environment->actors, m);
-        die(p, EXIT_LIMIT);
-    }
+    if (UNLIKELY(p->mailbox.count >= c->mailbox_count_max))
+        limit = LIMIT_MAILBOX_COUNT;
+    else if (UNLIKELY(c->mailbox_size_max - p->mailbox.size < message_weight(m)))
+        limit = LIMIT_MAILBOX_SIZE;
+    else if (UNLIKELY(!mailbox_add(&p->mailbox, m)))
+        limit = LIMIT_MEMORY;
+    else
+        return;
+    message_free(p->environment->actors, m);
+    die_of_limit(p, limit);
 }
 
 static void handle_link_died(struct process *p, struct message *m)
@@ -103,6 +138,9 @@ static void handle(struct process *p, struct message *m, bool at_rest)
     case SIGNAL_LOOK:
         process_looked_at(p, m->process_id, m->answer, at_rest);
         break;
+    case SIGNAL_OVERFLOW:
+        die_of_limit(p, LIMIT_MAILBOX_SIZE);
+        break;
     }
     message_free(a, m);
 }
@@ -136,6 +174,7 @@ static void handle_late(struct process *p, struct message *m)
     case SIGNAL_PROCESS_DIED:
     case SIGNAL_ANSWER:
     case SIGNAL_LOOK:
+    case SIGNAL_OVERFLOW:
         break;
     }
     message_free(a, m);
@@ -148,14 +187,19 @@ static void handle_all(struct process *p, uint64_t word, bool at_rest)
     struct actors *a = p->environment->actors;
     struct message *oldest = NULL;
     uint32_t number = (uint32_t)word >> INBOX_NODE_SHIFT;
+    int32_t weight = 0;
 
     while (number != 0) {
         struct message *m = message_at(a, number);
 
         number = m->next_number;
+        if (UNLIKELY(number != 0)) /* the first one in was not counted */
+            weight += inbox_weight(m);
         m->next = oldest;
         oldest = m;
     }
+    if (UNLIKELY(weight != 0))
+        atomic_fetch_add_explicit(&p->room, weight, memory_order_relaxed);
     while (oldest) {
         struct message *m = oldest;
 
@@ -220,6 +264,7 @@ static void tell(struct process *p, enum bond_kind kind, enum signal_kind signal
 static void log_death(struct process *p)
 {
     struct bytes names = {0};
+    char words[80];
 
     if (p->exit_reason < EXIT_KILLED || p->exit_reason > EXIT_LIMIT ||
         !output_wants_reports(p->environment))
@@ -227,13 +272,17 @@ static void log_death(struct process *p)
     registry_names(&p->environment->registry, process_id(p), &names);
     if (names.size == 0 && !bytes_printf(&names, "%" PRIu64, process_id(p)))
         return;
-    output_report(p->environment, process_id(p), "lunatic_process",
-                  "Process %.*s was killed%s, notifying: %u links", (int)names.size,
-                  (const char *)names.data,
-                  p->exit_reason == EXIT_LIMIT       ? " (its mailbox is full)"
-                  : p->exit_reason == EXIT_LINK_DIED ? " (a linked process failed)"
-                                                     : "",
-                  p->bonds.link_count);
+    if (p->exit_reason == EXIT_LIMIT)
+        output_report(p->environment, process_id(p), "lunatic_process",
+                      "Process %.*s failed: %s, notifying: %u links", (int)names.size,
+                      (const char *)names.data, process_limit_words(p, words, sizeof(words)),
+                      p->bonds.link_count);
+    else
+        output_report(p->environment, process_id(p), "lunatic_process",
+                      "Process %.*s was killed%s, notifying: %u links", (int)names.size,
+                      (const char *)names.data,
+                      p->exit_reason == EXIT_LINK_DIED ? " (a linked process failed)" : "",
+                      p->bonds.link_count);
     bytes_deinit(&names);
 }
 
@@ -252,9 +301,18 @@ static void release(struct process *p, struct worker *w)
     mailbox_deinit(&p->mailbox, a);
 }
 
+static void drop_config(struct process *p)
+{
+    if (UNLIKELY(p->config->budget != NULL))
+        budget_give(p->config->budget);
+    config_unref(p->config);
+    p->config = NULL;
+}
+
 static void end(struct process *p, struct worker *w)
 {
     struct environment *e = p->environment;
+    char words[80] = "";
 
     release(p, w);
     if (!atomic_load_explicit(&e->is_ending, memory_order_relaxed)) {
@@ -267,10 +325,11 @@ static void end(struct process *p, struct worker *w)
         }
     }
     bonds_deinit(&p->bonds, e->actors);
-    config_unref(p->config);
-    p->config = NULL;
+    if (UNLIKELY(p->exit_reason == EXIT_LIMIT))
+        process_limit_words(p, words, sizeof(words));
+    drop_config(p);
     if (UNLIKELY(process_id(p) == PROCESS_MAIN)) {
-        struct environment_exit how = {(enum exit_reason)p->exit_reason, p->exit_status};
+        struct environment_exit how = {(enum exit_reason)p->exit_reason, p->exit_status, words};
 
         atomic_store(&e->is_ending, true);
         if (e->on_exit)
@@ -286,7 +345,35 @@ void process_drop(struct process *p)
     p->exit_reason = EXIT_KILLED;
     release(p, NULL);
     bonds_deinit(&p->bonds, p->environment->actors);
-    config_unref(p->config);
+    drop_config(p);
+}
+
+/* ---- CPU time ---- */
+
+static void add_cpu(struct process *p, uint64_t ns)
+{
+    atomic_store_explicit(&p->cpu_ns, process_cpu_ns(p) + ns, memory_order_relaxed);
+}
+
+/* A tick has ended the slice: since the last slice of this worker that one ended it has run, or
+ * others have for a part of that. */
+static void count_tick(struct process *p, const struct worker *w)
+{
+    uint64_t ns = clock_monotonic_ns() - w->used_up_ns;
+
+    add_cpu(p, ns < TICK_PERIOD_NS ? ns : TICK_PERIOD_NS);
+}
+
+/* Runs the body for a slice, with a watch. */
+static enum task_result run_clocked(struct process *p, struct worker *w)
+{
+    uint64_t start = scheduler_cpu_ns(w), max_ms = p->config->cpu_max_ms;
+    enum task_result result = p->class_->run(p, w);
+
+    add_cpu(p, scheduler_cpu_ns(w) - start);
+    if (UNLIKELY(process_cpu_ns(p) / NS_PER_MS >= max_ms) && !p->is_dying && result != TASK_DONE)
+        die_of_limit(p, LIMIT_CPU);
+    return result;
 }
 
 static enum task_result run(struct task *t, struct worker *w)
@@ -300,7 +387,13 @@ static enum task_result run(struct task *t, struct worker *w)
             die(p, EXIT_KILLED);
         if (!handle_signals(p, true))
             break;
-        result = p->class_->run(p, w);
+        if (UNLIKELY(p->is_clocked)) {
+            result = run_clocked(p, w);
+        } else {
+            result = p->class_->run(p, w);
+            if (UNLIKELY(result == TASK_USED_UP))
+                count_tick(p, w);
+        }
         if (result == TASK_DONE && !p->is_dying)
             die(p, EXIT_NORMAL);
         if (p->is_dying)
@@ -362,14 +455,22 @@ static void timer_fired(struct timer *t, struct worker *w)
 struct process *process_prepare(struct environment *e, const struct spawn_options *options,
                                 struct error *err)
 {
+    const struct config *c = options->config;
     struct process *p;
+    uint64_t limit;
 
     if (UNLIKELY(atomic_load_explicit(&e->is_ending, memory_order_relaxed))) {
         fail(err, ERR_DENIED, "the environment is ending");
         return NULL;
     }
+    if (UNLIKELY(c->budget != NULL) && !budget_take(c->budget, &limit)) {
+        fail(err, ERR_LIMIT, "no more than %" PRIu64 " processes allowed", limit);
+        return NULL;
+    }
     p = pool_take(e->processes, actors_worker(e->actors));
     if (UNLIKELY(!p)) {
+        if (c->budget)
+            budget_give(c->budget);
         fail(err, ERR_LIMIT, "no more than %" PRIu64 " processes at a time",
              environment_process_count(e));
         return NULL;
@@ -378,29 +479,32 @@ struct process *process_prepare(struct environment *e, const struct spawn_option
         /* The block's first use; later ones find the timer as it was, maybe still armed for
          * nothing. */
         timer_init(&p->timer, timer_fired);
-        p->number = pool_number(e->processes, p);
+        p->mailbox.holder = pool_number(e->processes, p);
     }
     task_init(&p->task, &process_task);
     p->exit_reason = EXIT_NORMAL;
+    p->exit_status = 0;
+    p->exit_limit = LIMIT_NONE;
     p->is_dying = false;
     p->die_when_link_dies = true;
     p->has_timer = false;
+    p->is_clocked = c->cpu_max_ms != CONFIG_UNLIMITED || c->fuel_max != 0 || e->actors->is_tickless;
+    atomic_store_explicit(&p->room, inbox_room(c->mailbox_size_max), memory_order_relaxed);
+    atomic_store_explicit(&p->cpu_ns, 0, memory_order_relaxed);
     __atomic_store_n(&p->class_, options->class_, __ATOMIC_RELAXED);
     p->environment = e;
     __atomic_store_n(&p->body, options->body, __ATOMIC_RELAXED);
     p->config = config_ref(options->config);
     wait_end(p);
-    p->mailbox = (struct mailbox){0};
+    p->mailbox = (struct mailbox){.holder = p->mailbox.holder};
     p->bonds = (struct bonds){0};
     p->resources = NULL;
-    p->exit_status = 0;
-    p->flags = 0;
     return p;
 }
 
 void process_discard(struct process *p)
 {
-    config_unref(p->config);
+    drop_config(p);
     give_back(p, actors_worker(p->environment->actors));
 }
 
@@ -435,7 +539,7 @@ void process_set_exit(struct process *p, enum exit_reason reason, int32_t status
     if (p->is_dying)
         return;
     die(p, reason);
-    p->exit_status = status;
+    p->exit_status = (uint8_t)status;
 }
 
 void process_forget_link(struct process *p, uint64_t other)

@@ -31,9 +31,18 @@ enum exit_reason {
     EXIT_FAILURE,    /* a trap, exit with another status, no such entry function */
     EXIT_KILLED,     /* a kill */
     EXIT_LINK_DIED,  /* a process it was linked to failed */
-    EXIT_LIMIT,      /* its mailbox grew beyond what its configuration allows */
+    EXIT_LIMIT,      /* it went beyond what its configuration allows: enum exit_limit */
     EXIT_STILLBORN,  /* it failed before its entry function: the process that spawned it is told by
                       * its  result code, and not as a link */
+};
+
+/* Which limit it was: EXIT_LIMIT. */
+enum exit_limit {
+    LIMIT_NONE,
+    LIMIT_MAILBOX_COUNT,
+    LIMIT_MAILBOX_SIZE,
+    LIMIT_CPU,
+    LIMIT_MEMORY, /* there was none for an index of the mailbox */
 };
 
 /* What the processes of one kind of body have in common; constant. */
@@ -53,15 +62,19 @@ struct process_class {
 };
 
 /* The bytes of a control block: 24 task, 48 timer, 40 wait, 48 mailbox, 32 links, 64 the process.
- */
+ * Its number is in the mailbox's `holder`. */
 struct process {
     struct task task;
-    uint32_t number;         /* of the control block, from 1 up; id = generation << 32 | number */
-    uint8_t exit_reason;     /* enum exit_reason; valid once is_dying */
-    bool is_dying;           /* killed or done: the body never runs again */
-    bool die_when_link_dies; /* true at first */
-    bool has_timer;          /* the timer's deadline is not DEADLINE_NEVER */
-    _Atomic uint64_t inbox;  /* see signal.h */
+    uint8_t exit_reason; /* enum exit_reason; valid once is_dying */
+    uint8_t exit_status; /* what the body passed to process_set_exit */
+    uint8_t exit_limit;  /* enum exit_limit */
+    /* Bits, of the owning task only. */
+    bool is_dying : 1;           /* killed or done: the body never runs again */
+    bool die_when_link_dies : 1; /* true at first */
+    bool has_timer : 1;          /* the timer's deadline is not DEADLINE_NEVER */
+    bool is_clocked : 1;         /* its CPU time is measured slice by slice, not tick by tick */
+    _Atomic int32_t room;        /* for signals that queue up, see signal.h */
+    _Atomic uint64_t inbox;      /* see signal.h */
     const struct process_class *class_;
     struct environment *environment;
     void *body;            /* the class's own */
@@ -70,8 +83,7 @@ struct process {
     struct mailbox mailbox;
     struct bonds bonds;
     struct resources *resources; /* NULL: none yet */
-    int32_t exit_status;         /* what the body passed to process_set_exit */
-    uint32_t flags;              /* the body's own */
+    _Atomic uint64_t cpu_ns;     /* see process_cpu_ns; written by the owning task only */
     struct timer timer;          /* wakes the task at the wait's deadline */
 };
 
@@ -83,11 +95,10 @@ static_assert(sizeof(struct process) == 256, "all the metadata of a process");
                       sizeof(((struct process *)0)->field) == (size),                              \
                   "see docs/architecture.md")
 PROCESS_FIELD(task, 0, 24);
-PROCESS_FIELD(number, 24, 4);
-PROCESS_FIELD(exit_reason, 28, 1);
-PROCESS_FIELD(is_dying, 29, 1);
-PROCESS_FIELD(die_when_link_dies, 30, 1);
-PROCESS_FIELD(has_timer, 31, 1);
+PROCESS_FIELD(exit_reason, 24, 1);
+PROCESS_FIELD(exit_status, 25, 1);
+PROCESS_FIELD(exit_limit, 26, 1);
+PROCESS_FIELD(room, 28, 4);
 PROCESS_FIELD(inbox, 32, 8);
 PROCESS_FIELD(class_, 40, 8);
 PROCESS_FIELD(environment, 48, 8);
@@ -97,8 +108,7 @@ PROCESS_FIELD(wait, 72, 40);
 PROCESS_FIELD(mailbox, 112, 48);
 PROCESS_FIELD(bonds, 160, 32);
 PROCESS_FIELD(resources, 192, 8);
-PROCESS_FIELD(exit_status, 200, 4);
-PROCESS_FIELD(flags, 204, 4);
+PROCESS_FIELD(cpu_ns, 200, 8);
 PROCESS_FIELD(timer, 208, 48);
 #undef PROCESS_FIELD
 static_assert(offsetof(struct process, inbox) + sizeof(uint64_t) <= 64, "a send touches few lines");
@@ -107,8 +117,20 @@ static_assert(offsetof(struct process, inbox) + sizeof(uint64_t) <= 64, "a send 
 static inline uint64_t process_id(const struct process *p)
 {
     return (atomic_load_explicit(&p->inbox, memory_order_relaxed) & ~(uint64_t)UINT32_MAX) |
-           p->number;
+           p->mailbox.holder;
 }
+
+/* CPU time it has used. Exact to about a slice for processes with a limit of CPU time or fuel; else
+ * counted by the ticks that ended its slices, which is right on the average: many short slices may
+ * count as nothing, and one that a tick ends as 4 ms. Any thread, also for a block that is another
+ * process by now. */
+static inline uint64_t process_cpu_ns(const struct process *p)
+{
+    return atomic_load_explicit(&p->cpu_ns, memory_order_relaxed);
+}
+
+/* Why it ended, for EXIT_LIMIT, in words: "its mailbox exceeds 5 messages". Returns `text`. */
+const char *process_limit_words(const struct process *p, char *text, size_t size);
 
 struct spawn_options {
     const struct process_class *class_;
@@ -122,9 +144,9 @@ struct spawn_options {
 /* Makes a process and starts it. The links of parent and child are both in place before the child
  * runs and before this returns. NULL: the environment is ending, or it has as many processes as it
  * may
- * (`err` says so); the body is then untouched. The returned pointer may be used only to compute the
- * id and by the body's class; the child may already be running, and be gone: use `*id`. Any thread;
- * with a parent, its owning task. */
+ * (`err` says so), or one of its configuration's budgets is used up; the body is then untouched.
+ * The returned pointer may be used only to compute the id and by the body's class; the child may
+ * already be running, and be gone: use `*id`. Any thread; with a parent, its owning task. */
 struct process *process_spawn(struct environment *e, const struct spawn_options *options,
                               uint64_t *id, struct error *err) MUST_USE;
 
@@ -139,7 +161,8 @@ void process_discard(struct process *p);
  * must return to the scheduler at once. Owning task only. */
 bool process_handle_signals(struct process *p) MUST_USE;
 
-/* Says how it ends; to be followed by TASK_DONE from `run`. Owning task only. */
+/* Says how it ends; to be followed by TASK_DONE from `run`. `status` is 0 to 255. Owning task only.
+ */
 void process_set_exit(struct process *p, enum exit_reason reason, int32_t status);
 
 /* Takes back one's own side of the link to a child that was stillborn. Owning task only. */

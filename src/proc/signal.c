@@ -39,15 +39,40 @@ static bool lucky(struct actors *a, const struct worker *w)
     return (c->luck >> 8) % INBOX_WAKE_ONE_IN == 0;
 }
 
+int32_t inbox_room(uint64_t mailbox_size_max)
+{
+    uint64_t units = mailbox_size_max / 64;
+
+    /* Half of what there is, so that a sum that is wrong for a moment does not wrap. */
+    return units > INT32_MAX / 2 - INBOX_SLACK / 64 ? INT32_MAX / 2
+                                                    : (int32_t)(units + INBOX_SLACK / 64);
+}
+
+/* Counts a signal that will not be alone in the queue. False: there is no room; the first to find
+ * that sends `*m` as SIGNAL_OVERFLOW. */
+static bool take_room(struct process *p, struct message *m, bool *overflows)
+{
+    int32_t weight = inbox_weight(m);
+    int32_t before = atomic_fetch_sub_explicit(&p->room, weight, memory_order_relaxed);
+
+    *overflows = before >= 0 && before < weight;
+    if (LIKELY(before >= weight) || *overflows)
+        return true;
+    atomic_fetch_add_explicit(&p->room, weight, memory_order_relaxed);
+    return false;
+}
+
 /* A pushed node is the receiver's: nothing is read from it afterwards. */
 bool signal_send(struct environment *e, uint64_t to, struct message *m)
 {
     struct actors *a = e->actors;
     struct process *p = environment_block(e, to);
     uint64_t node = (uint64_t)message_number(a, m) << INBOX_NODE_SHIFT;
-    uint8_t signal = m->signal;
-    int64_t tag = m->tag;
+    bool is_refused = false;
+    int32_t weight = 0;
     uint64_t word, flags;
+    uint8_t signal;
+    int64_t tag;
 
     if (UNLIKELY(!p)) {
         message_free(a, m);
@@ -56,9 +81,32 @@ bool signal_send(struct environment *e, uint64_t to, struct message *m)
     word = atomic_load_explicit(&p->inbox, memory_order_relaxed);
     do {
         if (UNLIKELY(INBOX_GENERATION(word) != INBOX_GENERATION(to) || !(word & INBOX_ALIVE))) {
+            if (weight)
+                atomic_fetch_add_explicit(&p->room, weight, memory_order_relaxed);
             message_free(a, m);
             return false;
         }
+        if (UNLIKELY((uint32_t)word >> INBOX_NODE_SHIFT != 0 && weight == 0)) {
+            bool overflows;
+
+            weight = inbox_weight(m);
+            if (!take_room(p, m, &overflows)) {
+                message_free(a, m);
+                return false;
+            }
+            if (overflows) {
+                /* A message is lost with its receiver; who asks for more is told at once. */
+                is_refused = m->signal != SIGNAL_MESSAGE;
+                message_empty(m);
+                m->signal = SIGNAL_OVERFLOW;
+            }
+        } else if (UNLIKELY((uint32_t)word >> INBOX_NODE_SHIFT == 0 && weight != 0)) {
+            /* The owner has drained meanwhile. It does not give back what the first node took. */
+            atomic_fetch_add_explicit(&p->room, weight, memory_order_relaxed);
+            weight = 0;
+        }
+        signal = m->signal;
+        tag = m->tag;
         m->next_number = (uint32_t)word >> INBOX_NODE_SHIFT;
         flags = word & (INBOX_ALIVE | INBOX_PARKED);
         /* release: the owner that takes the node sees what is in it; acquire: with PARKED seen, the
@@ -72,7 +120,7 @@ bool signal_send(struct environment *e, uint64_t to, struct message *m)
         if (wants(p, signal, tag) || lucky(a, w))
             task_wake(a->scheduler, w, &p->task);
     }
-    return true;
+    return !is_refused;
 }
 
 bool process_send(struct environment *e, uint64_t to, struct message *m)

@@ -9,7 +9,13 @@
  * before it sleeps, so a sender that does not see it need not wake anybody: the owner will look
  * again.
  *
- * The nodes form a stack; the owner takes all of it at once and turns it round. */
+ * The nodes form a stack; the owner takes all of it at once and turns it round.
+ *
+ * A process that does not get to run must not be filled with signals without end. `room` is what
+ * may still queue up, in units of 64 bytes. A sender that finds the queue empty has nothing to
+ * count; any other takes what its signal weighs, and the owner gives that back with what it drains.
+ * The one that finds no room sends SIGNAL_OVERFLOW in its place, which ends the process; to those
+ * that come after that it does not exist any more. */
 #ifndef PROC_SIGNAL_H
 #define PROC_SIGNAL_H
 
@@ -30,9 +36,22 @@ struct process;
  * signals do not pile up unsorted, and are counted against limits. */
 #define INBOX_WAKE_ONE_IN 1024
 
+/* What may queue up besides what the configuration allows in the mailbox: signals that are no
+ * messages, and those a process sends itself in one slice. */
+#define INBOX_SLACK (16u << 20)
+
+/* The room of a process whose mailbox may have so many bytes. */
+int32_t inbox_room(uint64_t mailbox_size_max);
+
+/* What a signal takes of it. */
+static inline int32_t inbox_weight(const struct message *m)
+{
+    return (int32_t)((message_weight(m) + 63) / 64);
+}
+
 /* Queues `m` for the process `to` and wakes it if it waits for such a thing. Takes `m` whatever
- * happens: sent to a process that does not exist it is freed, and false is returned. Any thread;
- * never waits. */
+ * happens: sent to a process that does not exist, or is about to end for want of room, it is freed,
+ * and false is returned. Any thread; never waits. */
 bool signal_send(struct environment *e, uint64_t to, struct message *m);
 
 /* The signals of section 3.4 of the reference, as process `p` asks for them. Everything that p

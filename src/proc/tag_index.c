@@ -6,8 +6,9 @@
 
 static size_t home(const struct tag_index *ix, int64_t tag)
 {
-    uint64_t h = (uint64_t)tag * 0x9e3779b97f4a7c15ull;
+    uint64_t h = ((uint64_t)tag ^ ix->seed) * 0x9e3779b97f4a7c15ull;
 
+    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93ull;
     return (size_t)(h ^ (h >> 32)) & (ix->slot_count - 1);
 }
 
@@ -23,6 +24,7 @@ struct tag_index *tag_index_new(void)
         return NULL;
     }
     ix->slot_count = SLOTS_MIN;
+    ix->seed = (uint64_t)(uintptr_t)ix * 0xff51afd7ed558ccdull; /* guests see no addresses */
     return ix;
 }
 
@@ -34,19 +36,23 @@ void tag_index_free(struct tag_index *ix)
 }
 
 /* The slot of `tag`, or the free one where it would be. */
-static struct tag_queue *probe(const struct tag_index *ix, int64_t tag)
+static struct tag_queue *probe(struct tag_index *ix, int64_t tag)
 {
     size_t i = home(ix, tag);
 
-    while (ix->slots[i].tag != 0 && ix->slots[i].tag != tag)
+    ix->steps++;
+    while (ix->slots[i].tag != 0 && ix->slots[i].tag != tag) {
         i = (i + 1) & (ix->slot_count - 1);
+        ix->steps++;
+    }
     return &ix->slots[i];
 }
 
 static bool grow(struct tag_index *ix)
 {
-    struct tag_index bigger = {NULL, ix->slot_count * 2, ix->count};
+    struct tag_index bigger = *ix;
 
+    bigger.slot_count *= 2;
     bigger.slots = mem_try_array(struct tag_queue, bigger.slot_count);
     if (!bigger.slots)
         return false;
@@ -79,7 +85,7 @@ bool tag_index_add(struct tag_index *ix, struct message *m)
     return true;
 }
 
-struct tag_queue *tag_index_find(const struct tag_index *ix, int64_t tag)
+struct tag_queue *tag_index_find(struct tag_index *ix, int64_t tag)
 {
     struct tag_queue *q;
 

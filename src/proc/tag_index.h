@@ -15,6 +15,8 @@ struct tag_index {
     struct tag_queue *slots; /* linear probing */
     size_t slot_count;       /* a power of two */
     size_t count;            /* <= 3/4 of them */
+    uint64_t seed;           /* so that nobody can choose tags that meet in one slot */
+    uint64_t steps;          /* slots looked at so far, for tests */
 };
 
 /* Empty; NULL: no memory. */
@@ -25,7 +27,7 @@ void tag_index_free(struct tag_index *ix);
 bool tag_index_add(struct tag_index *ix, struct message *m) MUST_USE;
 
 /* The queue of `tag`, or NULL. Valid until the next change. */
-struct tag_queue *tag_index_find(const struct tag_index *ix, int64_t tag);
+struct tag_queue *tag_index_find(struct tag_index *ix, int64_t tag);
 
 /* Removes `m`, which comes right after `before` in its queue (NULL: it is the first). */
 void tag_index_remove(struct tag_index *ix, struct message *m, struct message *before);

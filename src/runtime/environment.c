@@ -72,7 +72,7 @@ static void on_exit_of_main(struct environment *env, const struct environment_ex
                 "a process that the main process is linked to failed");
             break;
         case EXIT_LIMIT:
-            end(e, LUNATIC_EXIT_KILLED, STATUS_KILLED, "the main process's mailbox is full");
+            end(e, LUNATIC_EXIT_KILLED, STATUS_KILLED, how->words);
             break;
         }
     }
@@ -173,7 +173,7 @@ static struct config *config_make(const struct lunatic_environment_options *o, s
         const struct lunatic_dir *d = &o->dirs[i];
 
         ok = config_add_dir(c, slice_text(d->host_path),
-                            slice_text(d->guest_path ? d->guest_path : d->host_path));
+                            slice_text(d->guest_path ? d->guest_path : d->host_path), false);
     }
     if (!ok) {
         config_unref(c);
@@ -187,6 +187,10 @@ static struct config *config_make(const struct lunatic_environment_options *o, s
     c->rights = (o->deny_compile ? 0u : (unsigned)RIGHT_COMPILE_MODULES) |
                 (o->deny_configs ? 0u : (unsigned)RIGHT_CREATE_CONFIGS) |
                 (o->deny_spawn ? 0u : (unsigned)RIGHT_SPAWN_PROCESSES);
+    if (!config_restrict(c, NULL, NULL, err)) {
+        config_unref(c);
+        return NULL;
+    }
     return c;
 }
 

@@ -50,7 +50,7 @@ struct core {
     uint64_t cycles_per_ms; /* measured; a low guess at first */
     uint64_t base_cycles, base_ns;
     uint64_t polled_ns;
-    uint64_t busy_ns;      /* when the last slice was used up */
+    uint64_t cpu_readings; /* deterministic: see scheduler_cpu_ns */
     uint64_t busy_runs;    /* how many had run then */
     uint64_t alarm_ns;     /* an extra tick comes then; DEADLINE_NEVER: none */
     uint64_t alarm_for_ns; /* because of this deadline; DEADLINE_NEVER: none */

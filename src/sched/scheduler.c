@@ -248,6 +248,13 @@ uint64_t scheduler_realtime_ns(const struct scheduler *s)
     return VIRTUAL_EPOCH_NS + scheduler_now_ns(s) - s->options.virtual_start_ns;
 }
 
+uint64_t scheduler_cpu_ns(struct worker *w)
+{
+    if (w->scheduler->options.deterministic)
+        return core_of(w)->cpu_readings += w->scheduler->options.virtual_slice_ns;
+    return clock_thread_cpu_ns();
+}
+
 void scheduler_random(struct worker *w, void *data, size_t size)
 {
     char *to = data;

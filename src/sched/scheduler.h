@@ -24,6 +24,7 @@ struct worker {
     volatile uint32_t tick; /* set by the tick, cleared before every run of a task */
     void *context;          /* the upper layer's: set by the hook worker_start */
     struct task *current;   /* the task that runs now, or NULL */
+    uint64_t used_up_ns;    /* when the last slice that was used up ended; 0: none was */
 };
 
 /* What the scheduler needs from above. Each may be NULL. */
@@ -85,6 +86,10 @@ uint64_t scheduler_now_ns(const struct scheduler *s);
 /* The virtual clock's wall time is the time since its start plus `realtime at 2020-01-01`;
  * otherwise the machine's. Any thread. */
 uint64_t scheduler_realtime_ns(const struct scheduler *s);
+
+/* CPU time of the calling worker, to measure what a run uses; in deterministic runs a counter that
+ * moves with each call, since there the same seed must give the same. Workers only. */
+uint64_t scheduler_cpu_ns(struct worker *w);
 
 /* The seeded generator of a deterministic run, else the kernel's randomness. Workers only. */
 void scheduler_random(struct worker *w, void *data, size_t size);

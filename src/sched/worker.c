@@ -239,7 +239,7 @@ static void set_alarm(struct core *c)
 /* After a look: what the alarm was for is over. */
 static void renew_alarm(struct core *c, uint64_t now)
 {
-    if (now - c->busy_ns > BUSY_TIME_NS && c->stats.runs - c->busy_runs > BUSY_RUNS &&
+    if (now - c->pub.used_up_ns > BUSY_TIME_NS && c->stats.runs - c->busy_runs > BUSY_RUNS &&
         fifo_count(&c->used_up) == 0) {
         atomic_store_explicit(&c->is_busy, false, memory_order_relaxed);
         return;
@@ -338,7 +338,7 @@ again:
         c->stats.used_up++;
         is_short = !is_used_up(c);
         if (!s->options.deterministic) {
-            c->busy_ns = clock_monotonic_ns();
+            c->pub.used_up_ns = clock_monotonic_ns();
             c->busy_runs = c->stats.runs;
             atomic_store_explicit(&c->is_busy, true, memory_order_relaxed);
         }

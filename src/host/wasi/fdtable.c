@@ -65,6 +65,7 @@ void wasi_handle_unref(struct wasi_handle *h)
     file_listing_close(h->listing);
     wasi_shared_unref(h->shared);
     mem_free(h->root_path);
+    mem_free(h->below);
     mem_free(h);
 }
 
@@ -89,6 +90,35 @@ struct wasi_handle *wasi_handle_new(struct wasi_shared *sh, int fd, enum file_ki
     return h;
 }
 
+/* Opens a preopened directory: its root, and from there name by name, none of which gets out of the
+ * directory before it. */
+static enum file_error open_root(const struct wasi_handle *h, int *out)
+{
+    enum file_error e = file_root_open(h->root_path, out);
+
+    for (const char *name = h->below; !e && name && *name; name += strlen(name) + 1) {
+        int above = *out;
+
+        e = file_path_open(above, name, FILE_OPEN_HANDLE | FILE_OPEN_DIRECTORY | FILE_OPEN_FOLLOW,
+                           out);
+        file_close(above);
+    }
+    return e;
+}
+
+static bool set_root(struct wasi_handle *h, const struct config_dir *d)
+{
+    size_t size = strlen(d->host_path) + 1, below = d->below ? config_below_size(d->below) : 0;
+
+    h->root_path = mem_try_array(char, size);
+    if (!h->root_path || (below && !(h->below = mem_try_array(char, below))))
+        return false;
+    memcpy(h->root_path, d->host_path, size);
+    if (below)
+        memcpy(h->below, d->below, below);
+    return true;
+}
+
 enum file_error wasi_handle_fd(struct wasi_handle *h, int *out)
 {
     enum file_error e;
@@ -97,7 +127,7 @@ enum file_error wasi_handle_fd(struct wasi_handle *h, int *out)
     if (fd < 0) {
         if (!h->root_path)
             return FERR_BADF;
-        e = file_root_open(h->root_path, &fd);
+        e = open_root(h, &fd);
         if (e)
             return e;
         if (!atomic_compare_exchange_strong(&h->fd, &none, fd)) {
@@ -141,20 +171,19 @@ struct wasi *wasi_table(struct guest *g)
         w->fds.items[w->fds.count++] = f;
     }
     for (size_t i = 0; i < c->dirs.count; i++) {
+        const struct config_dir *d = &c->dirs.items[i];
+        uint64_t denied = d->is_read_only ? WASI_RIGHTS_WRITING : 0;
         struct wasi_handle *h = wasi_handle_new(sh, -1, FILE_DIRECTORY);
-        size_t size = strlen(c->dirs.items[i].host_path) + 1;
 
         if (!h)
             goto failed;
-        h->root_path = mem_try_array(char, size);
-        if (!h->root_path) {
+        if (!set_root(h, d)) {
             wasi_handle_unref(h);
             goto failed;
         }
-        memcpy(h->root_path, c->dirs.items[i].host_path, size);
         w->fds.items[w->fds.count++] = (struct wasi_fd){.handle = h,
-                                                        .base = WASI_RIGHTS_DIRECTORY,
-                                                        .inheriting = WASI_RIGHTS_ALL,
+                                                        .base = WASI_RIGHTS_DIRECTORY & ~denied,
+                                                        .inheriting = WASI_RIGHTS_ALL & ~denied,
                                                         .is_preopened = true,
                                                         .dir_index = (uint32_t)i};
     }
@@ -202,7 +231,7 @@ enum file_error wasi_fd_add(struct guest *g, const struct wasi_fd *f, uint32_t *
 
     if (!w)
         return FERR_NOMEM;
-    if (w->open_count >= WASI_FDS_MAX)
+    if (w->open_count >= WASI_FDS_MAX || w->open_count >= g->process->config->descriptor_count_max)
         return FERR_MFILE;
     for (i = w->first_free; i < w->fds.count && w->fds.items[i].handle; i++)
         ;

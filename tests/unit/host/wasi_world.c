@@ -92,8 +92,8 @@ bool wasi_run(struct wasi_world *w, bool deterministic, wasi_body *body)
     w->instance->memory_base = w->memory;
     w->instance->memory_length = WASI_MEMORY;
     if (!config_add_dir(c, slice_text(w->below ? wasi_outside_path(w, w->below) : w->dir),
-                        slice_text("/sandbox")) ||
-        (w->extra && !config_add_dir(c, slice_text(w->extra), slice_text("/extra"))) ||
+                        slice_text("/sandbox"), false) ||
+        (w->extra && !config_add_dir(c, slice_text(w->extra), slice_text("/extra"), false)) ||
         !config_add_arg(c, slice_text("prog")) || !config_add_arg(c, slice_text("two words")) ||
         !config_add_variable(c, slice_text("KEY"), slice_text("a=b")) ||
         !config_add_variable(c, slice_text("KEY"), slice_text("")))

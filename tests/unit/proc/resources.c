@@ -107,7 +107,7 @@ TEST(a_shared_config_is_copied_when_changed)
     CHECK(config_add_variable(c, slice_text("A"), slice_text("1")));
     CHECK(config_add_variable(c, slice_text("A"), slice_text("2")));
     CHECK(config_add_arg(c, slice_text("arg")) &&
-          config_add_dir(c, slice_text("/"), slice_text("x")));
+          config_add_dir(c, slice_text("/"), slice_text("x"), false));
     CHECK(!config_add_arg(c, slice_make("a\0b", 3)));
     mine = c;
     CHECK(config_change(&mine) && mine == c);
@@ -129,7 +129,7 @@ TEST(every_allocation_of_a_config_copy_may_fail)
 
     CHECK(config_add_variable(c, slice_text("A"), slice_text("1")));
     CHECK(config_add_arg(c, slice_text("arg")) &&
-          config_add_dir(c, slice_text("/"), slice_text("x")));
+          config_add_dir(c, slice_text("/"), slice_text("x"), false));
     while (!copy) {
         CHECK(++n < 100);
         mem_fail_after(n);

@@ -11,6 +11,7 @@ static void on_exit_main(struct environment *e, const struct environment_exit *h
 
     (void)e;
     w->exit = *how;
+    snprintf(w->exit_words, sizeof(w->exit_words), "%s", how->words);
     w->exits++;
     if (w->stop_at_exit)
         scheduler_stop(w->scheduler);

@@ -36,7 +36,8 @@ struct world {
     struct environment *environment;
     struct config *config;
     _Atomic uint64_t spawned, released;
-    struct environment_exit exit;
+    struct environment_exit exit; /* its words are in exit_words */
+    char exit_words[80];
     int exits;
     bool stop_at_exit;
     int64_t events[EVENTS_MAX]; /* what the roles have noted (deterministic runs) */
