@@ -7,6 +7,10 @@
  * tag. */
 #include <lunatic.h>
 #include <lunatic/host.h>
+#define LUNATIC_TEST_NO_MAIN
+#include <lunatic/test.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -347,4 +351,58 @@ int lun_lookup(const char *name, lun_process *process)
         return -LUN_ENONE;
     *process = id;
     return 0;
+}
+
+/* ---- <lunatic/test.h> ---- */
+
+void lun_test_begin_(void)
+{
+#ifdef LUN_CALLS_CONSTRUCTORS
+    __wasm_call_ctors();
+#endif
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what has been printed is not lost in a trap */
+}
+
+void lun_test_end_(void)
+{
+#ifdef LUN_CALLS_CONSTRUCTORS
+    __wasm_call_dtors();
+#endif
+}
+
+/* In the form in which Rust reports a panic, which `lunatic test` knows. */
+_Noreturn void lun_test_fail_(const char *file, int line, const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    fprintf(stderr, "thread 'process %llu' panicked at %s:%d:1:\n", (unsigned long long)lun_self(),
+            file, line);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    __builtin_trap();
+}
+
+void lun_test_equal_(const char *file, int line, const char *words, long long actual,
+                     long long expected)
+{
+    if (actual != expected)
+        lun_test_fail_(file, line, "not true: %s\n  left: %lld\n right: %lld", words, actual,
+                       expected);
+}
+
+void lun_test_text_(const char *file, int line, const char *words, const char *actual,
+                    const char *expected)
+{
+    if (strcmp(actual, expected) != 0)
+        lun_test_fail_(file, line, "not true: %s\n  left: \"%s\"\n right: \"%s\"", words, actual,
+                       expected);
+}
+
+int lun_test_main_(void)
+{
+    fputs("this program consists of tests: run them with 'lunatic test'\n", stderr);
+    return 2;
 }

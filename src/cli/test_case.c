@@ -73,6 +73,10 @@ bool test_case_parse(const char *name, size_t size, struct test_case *out, bool 
         }
     }
     out->name = copy_text(at, strlen(at));
+    for (char *c = out->name; *c != '\0'; c++) { /* it is to be one line on a terminal */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
     return true;
 }
 

@@ -17,7 +17,7 @@ struct lunatic_module;
 
 struct test_case {
     char *export_name;
-    char *name; /* shown, and what filters look at */
+    char *name; /* shown, and what filters look at; control characters are question marks */
     bool is_ignored;
     bool should_panic;
     char

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "cli/test_junit.h"
 #include "base/mem.h"
+#include "cli/test_verdict.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -45,8 +46,8 @@ bool test_text_clean(struct slice text, struct bytes *out)
     return true;
 }
 
-/* Text as content or, in quotes, as the value of an attribute. */
-static void put_text(FILE *out, struct slice text)
+/* Text as content or, in quotes, as the value of an attribute, where line ends must be escaped. */
+static void put_text(FILE *out, struct slice text, bool is_attribute)
 {
     struct bytes clean = {0};
 
@@ -66,6 +67,13 @@ static void put_text(FILE *out, struct slice text)
         case '"':
             fputs("&quot;", out);
             break;
+        case '\n':
+        case '\t':
+            if (is_attribute)
+                fprintf(out, "&#%d;", clean.data[i]);
+            else
+                fputc(clean.data[i], out);
+            break;
         default:
             fputc(clean.data[i], out);
             break;
@@ -77,7 +85,7 @@ static void put_text(FILE *out, struct slice text)
 static void put_attribute(FILE *out, const char *name, struct slice value)
 {
     fprintf(out, " %s=\"", name);
-    put_text(out, value);
+    put_text(out, value, true);
     fputc('"', out);
 }
 
@@ -93,9 +101,33 @@ static void put_names(FILE *out, const char *name, const char *suite)
     put_attribute(out, "name", slice_text(last ? last + 2 : name));
 }
 
+#define MESSAGE_SIZE_MAX 1000u /* bytes of a failure's message; the whole is in the output */
+
+/* Why it has failed, in a line or a few: the runner's note, or else the panic's message. */
+static void put_message(FILE *out, const struct test *t)
+{
+    static const char mark[] = "note: ";
+    struct bytes notes = {0}, own = {0};
+    struct slice message = {0};
+
+    if (test_output_show(&t->output, true, &notes) && notes.size > sizeof(mark)) {
+        const uint8_t *end = memchr(notes.data, '\n', notes.size);
+
+        message = slice_make(notes.data + sizeof(mark) - 1,
+                             (end ? (size_t)(end - notes.data) : notes.size) - sizeof(mark) + 1);
+    } else if (!test_output_own(&t->output, &own) ||
+               !test_panic_message(slice_make(own.data, own.size), &message)) {
+        message = slice_text("test failed");
+    }
+    if (message.size > MESSAGE_SIZE_MAX)
+        message.size = MESSAGE_SIZE_MAX;
+    put_attribute(out, "message", message);
+    bytes_deinit(&notes);
+    bytes_deinit(&own);
+}
+
 static void put_case(FILE *out, const struct test *t, const char *suite, bool is_captured)
 {
-    const char *message = t->result == TEST_TIMED_OUT ? "time limit exceeded" : "test failed";
     struct bytes shown = {0};
 
     fputs("    <testcase", out);
@@ -111,12 +143,15 @@ static void put_case(FILE *out, const struct test *t, const char *suite, bool is
         fputs("/>\n", out);
     } else {
         fputs(">\n", out);
-        if (t->result != TEST_PASSED)
-            fprintf(out, "      <failure type=\"%s\" message=\"%s\"/>\n",
-                    t->result == TEST_TIMED_OUT ? "timeout" : "failure", message);
+        if (t->result != TEST_PASSED) {
+            fprintf(out, "      <failure type=\"%s\"",
+                    t->result == TEST_TIMED_OUT ? "timeout" : "failure");
+            put_message(out, t);
+            fputs("/>\n", out);
+        }
         if (shown.size > 0) {
             fputs("      <system-out>", out);
-            put_text(out, slice_make(shown.data, shown.size));
+            put_text(out, slice_make(shown.data, shown.size), false);
             fputs("</system-out>\n", out);
         }
         fputs("    </testcase>\n", out);

@@ -68,27 +68,38 @@ static bool ends_with_place(struct slice line)
     return end > 0;
 }
 
-/* `text` begins after the opening quote. The message ends where "', " and a place follow; it may
- * have lines and quotes of its own. */
+/* Where in `line` the words are for the last time; line.size: nowhere. */
+static size_t find_last(struct slice line, const char *words)
+{
+    size_t last = line.size, from = 0, at;
+
+    while ((at = from + find(rest_of(line, from), words)) < line.size) {
+        last = at;
+        from = at + 1;
+    }
+    return last;
+}
+
+/* `text` begins after the opening quote. The message ends with the last "', " of the first line
+ * where a place follows; it may have lines and quotes of its own. */
 static bool old_message(struct slice text, struct slice *message)
 {
     static const char separator[] = "', ";
-    size_t from = 0, last = text.size;
+    struct slice at = text;
+    bool found = false;
 
-    for (;;) {
-        size_t at = from + find(rest_of(text, from), separator);
+    do {
+        struct slice line = line_of(at);
+        size_t end = find_last(line, separator);
 
-        if (at >= text.size)
+        if (end == line.size)
+            continue;
+        *message = slice_make(text.data, (size_t)(at.data - text.data) + end);
+        found = true;
+        if (ends_with_place(rest_of(line, end)))
             break;
-        last = at;
-        if (ends_with_place(line_of(rest_of(text, at))))
-            break;
-        from = at + 1;
-    }
-    if (last >= text.size)
-        return false;
-    *message = slice_make(text.data, last);
-    return true;
+    } while (next_line(&at));
+    return found;
 }
 
 /* `text` begins with the line after the place. */
@@ -97,7 +108,7 @@ static void new_message(struct slice text, struct slice *message)
     struct slice at = text;
     size_t size = 0;
 
-    for (;;) {
+    while (at.size > 0) {
         if (begins_with(at, "note: ") || begins_with(at, "stack backtrace:"))
             break;
         size = (size_t)(at.data - text.data) + line_of(at).size;
