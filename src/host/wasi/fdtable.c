@@ -172,7 +172,7 @@ struct wasi *wasi_table(struct guest *g)
     }
     for (size_t i = 0; i < c->dirs.count; i++) {
         const struct config_dir *d = &c->dirs.items[i];
-        uint64_t denied = d->is_read_only ? WASI_RIGHTS_WRITING : 0;
+        uint64_t denied = d->is_read_only ? WASI_RIGHTS_CHANGING : 0;
         struct wasi_handle *h = wasi_handle_new(sh, -1, FILE_DIRECTORY);
 
         if (!h)
@@ -185,6 +185,7 @@ struct wasi *wasi_table(struct guest *g)
                                                         .base = WASI_RIGHTS_DIRECTORY & ~denied,
                                                         .inheriting = WASI_RIGHTS_ALL & ~denied,
                                                         .is_preopened = true,
+                                                        .is_read_only = d->is_read_only,
                                                         .dir_index = (uint32_t)i};
     }
     for (size_t i = 0; i < w->fds.count; i++)

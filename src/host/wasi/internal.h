@@ -79,13 +79,6 @@ enum wasi_right {
      WASI_PATH_FILESTAT_SET_SIZE | WASI_PATH_FILESTAT_SET_TIMES | WASI_FD_FILESTAT_GET |           \
      WASI_FD_FILESTAT_SET_TIMES | WASI_PATH_SYMLINK | WASI_PATH_REMOVE_DIRECTORY |                 \
      WASI_PATH_UNLINK_FILE | WASI_POLL_FD_READWRITE)
-/* What is not there in a read-only directory. */
-#define WASI_RIGHTS_WRITING                                                                        \
-    (WASI_FD_WRITE | WASI_FD_ALLOCATE | WASI_PATH_CREATE_DIRECTORY | WASI_PATH_CREATE_FILE |       \
-     WASI_PATH_LINK_SOURCE | WASI_PATH_LINK_TARGET | WASI_PATH_RENAME_SOURCE |                     \
-     WASI_PATH_RENAME_TARGET | WASI_PATH_FILESTAT_SET_SIZE | WASI_PATH_FILESTAT_SET_TIMES |        \
-     WASI_FD_FILESTAT_SET_SIZE | WASI_FD_FILESTAT_SET_TIMES | WASI_PATH_SYMLINK |                  \
-     WASI_PATH_REMOVE_DIRECTORY | WASI_PATH_UNLINK_FILE)
 #define WASI_RIGHTS_FILE                                                                           \
     (WASI_FD_DATASYNC | WASI_FD_READ | WASI_FD_SEEK | WASI_FD_FDSTAT_SET_FLAGS | WASI_FD_SYNC |    \
      WASI_FD_TELL | WASI_FD_WRITE | WASI_FD_ADVISE | WASI_FD_ALLOCATE | WASI_FD_FILESTAT_GET |     \
@@ -145,7 +138,7 @@ struct wasi_handle {
     bool is_fifo;   /* opened by its name, only to read: see io.c */
     bool may_block; /* on a file system where even little things may (file_may_block) */
     struct file_listing *listing; /* where fd_readdir is; touched only by its jobs */
-    char *below; /* as in struct config_dir */
+    char *below;                  /* as in struct config_dir */
 };
 
 /* What a descriptor number of a guest means. */

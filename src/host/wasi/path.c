@@ -468,10 +468,6 @@ struct outcome host_wasi_path_open(struct guest *g, uint32_t fd, uint32_t dirfla
         if (!e)
             e = open_flags(dirflags, oflags, rights_base & dir->inheriting, fdflags, &flags);
         if (!e)
-            e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &dir);
-        if (!e && (flags & FILE_OPEN_WRITE) && !(dir->inheriting & WASI_FD_WRITE))
-            e = FERR_NOTCAPABLE;
-        if (!e)
             e = place_job(g, &p, open_work, &j);
         if (e)
             return wasi_done(e);
