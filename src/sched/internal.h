@@ -133,6 +133,30 @@ void scheduler_notify(struct scheduler *s);
 /* scheduler_stop for those who hold the scheduler's lock. */
 void scheduler_stop_locked(struct scheduler *s);
 
+/* The task that the running one woke first, or NULL. Any thread; only its own may take it. */
+static inline struct task *core_slot(const struct core *c)
+{
+    return atomic_load_explicit(&c->slot, memory_order_relaxed);
+}
+static inline void core_notify_if_idle(struct core *c)
+{
+    if (UNLIKELY(atomic_load_explicit(&c->pub.scheduler->idle_count, memory_order_relaxed) > 0))
+        scheduler_notify(c->pub.scheduler);
+}
+
+/* The next task of its own queues, and of single ones; NULL: none. Own thread. */
+struct task *core_pick(struct core *c);
+struct task *core_pop_ring(struct core *c);
+struct task *core_pop_used_up(struct core *c); /* any thread */
+/* Takes its share of what came from outside. False: there is nothing. Own thread. */
+bool core_take_global(struct core *c);
+/* Looks at the wheel, the poller and the global queue. Own thread. */
+void core_look(struct core *c, bool after_tick);
+
+/* idle.c: nothing is ready here: a task from elsewhere, or NULL after a sleep. `seen` has room for
+ * a number per worker. Own thread. */
+struct task *core_idle(struct core *c, uint64_t *seen);
+
 /* The thread of a worker. */
 void core_main(void *arg);
 /* The handler of the tick. */

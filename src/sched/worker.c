@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The loop of a worker: which task is next, running it, and what to do when there is none. */
+/* The loop of a worker: which task is next, and running it. What it does when there is none is in
+ * idle.c. */
 #include "sched/internal.h"
 #include <string.h>
 
@@ -23,23 +24,12 @@ void core_tick(void *data, void *ucontext)
 
 /* ---- Queues ---- */
 
-static struct task *slot_of(const struct core *c)
-{
-    return atomic_load_explicit(&c->slot, memory_order_relaxed);
-}
-
 static struct task *take_slot(struct core *c)
 {
-    struct task *t = slot_of(c);
+    struct task *t = core_slot(c);
 
     atomic_store_explicit(&c->slot, NULL, memory_order_relaxed);
     return t;
-}
-
-static void notify_if_idle(struct core *c)
-{
-    if (UNLIKELY(atomic_load_explicit(&c->pub.scheduler->idle_count, memory_order_relaxed) > 0))
-        scheduler_notify(c->pub.scheduler);
 }
 
 void core_push(struct core *c, struct task *t, bool is_woken)
@@ -50,7 +40,7 @@ void core_push(struct core *c, struct task *t, bool is_woken)
         ASSERT(vec_push(&c->ready, t));
         return;
     }
-    if (is_woken && !slot_of(c)) {
+    if (is_woken && !core_slot(c)) {
         atomic_store_explicit(&c->slot, t, memory_order_relaxed);
         return;
     }
@@ -63,7 +53,7 @@ void core_push(struct core *c, struct task *t, bool is_woken)
      * missed because the other worker goes to sleep at this moment is made good by the next push or
      * tick. */
     if (s->is_shared && ring_count(&c->ring) >= 2)
-        notify_if_idle(c);
+        core_notify_if_idle(c);
 }
 
 static void push_used_up(struct core *c, struct task *t)
@@ -72,10 +62,10 @@ static void push_used_up(struct core *c, struct task *t)
     fifo_push(&c->used_up, t);
     spinlock_unlock(&c->lock);
     if (c->pub.scheduler->is_shared)
-        notify_if_idle(c);
+        core_notify_if_idle(c);
 }
 
-static struct task *pop_used_up(struct core *c)
+struct task *core_pop_used_up(struct core *c)
 {
     struct task *t;
 
@@ -87,7 +77,7 @@ static struct task *pop_used_up(struct core *c)
     return t;
 }
 
-static struct task *pop_ring(struct core *c)
+struct task *core_pop_ring(struct core *c)
 {
     struct task *t = ring_pop(&c->ring, c->pub.scheduler->is_shared);
 
@@ -105,7 +95,7 @@ static struct task *pop_ring(struct core *c)
 }
 
 /* Our share of what came from outside. */
-static bool take_global(struct core *c)
+bool core_take_global(struct core *c)
 {
     struct scheduler *s = c->pub.scheduler;
     size_t count;
@@ -136,7 +126,7 @@ static struct task *pick_seeded(struct core *c)
     size_t index;
     struct task *t;
 
-    take_global(c);
+    core_take_global(c);
     if (c->ready.count == 0)
         return NULL;
     index = (size_t)prng_below(&c->prng, c->ready.count);
@@ -161,31 +151,31 @@ static void count_woken(struct core *c)
 }
 
 /* The next task of our own queues, or NULL. */
-static struct task *pick(struct core *c)
+struct task *core_pick(struct core *c)
 {
     struct task *t;
 
     if (UNLIKELY(c->pub.scheduler->options.deterministic))
         return pick_seeded(c);
-    if (UNLIKELY(fifo_count(&c->used_up) > 0) && used_up_is_due(c) && (t = pop_used_up(c)))
+    if (UNLIKELY(fifo_count(&c->used_up) > 0) && used_up_is_due(c) && (t = core_pop_used_up(c)))
         goto used_up;
-    if (slot_of(c) && (c->slot_runs < SLOT_RUNS_MAX || ring_count(&c->ring) == 0)) {
+    if (core_slot(c) && (c->slot_runs < SLOT_RUNS_MAX || ring_count(&c->ring) == 0)) {
         t = take_slot(c);
         c->slot_runs++;
         count_woken(c);
         return t;
     }
     c->slot_runs = 0;
-    t = pop_ring(c);
+    t = core_pop_ring(c);
     if (t) {
         count_woken(c);
         return t;
     }
-    if (slot_of(c)) /* the ring was emptied by a thief */
+    if (core_slot(c)) /* the ring was emptied by a thief */
         return take_slot(c);
-    t = pop_used_up(c);
-    if (!t && take_global(c))
-        return pop_ring(c);
+    t = core_pop_used_up(c);
+    if (!t && core_take_global(c))
+        return core_pop_ring(c);
     if (!t)
         return NULL;
 used_up:
@@ -196,7 +186,7 @@ used_up:
 /* Hints at the task after this one. */
 static void prefetch_next(struct core *c)
 {
-    struct task *t = slot_of(c);
+    struct task *t = core_slot(c);
     const struct task_class *class_;
 
     if (!t) {
@@ -261,7 +251,7 @@ static bool is_used_up(struct core *c)
 /* ---- Running ---- */
 
 /* What happens every now and then while there is work. */
-static void look(struct core *c, bool after_tick)
+void core_look(struct core *c, bool after_tick)
 {
     uint64_t now = scheduler_now_ns(c->pub.scheduler);
     uint64_t cycles = clock_cycles();
@@ -288,10 +278,10 @@ static void look(struct core *c, bool after_tick)
     }
     if (UNLIKELY(atomic_load_explicit(&c->is_busy, memory_order_relaxed)))
         renew_alarm(c, now);
-    take_global(c);
+    core_take_global(c);
     if (after_tick && c->pub.scheduler->is_shared &&
         ring_count(&c->ring) + fifo_count(&c->used_up) > 0)
-        notify_if_idle(c);
+        core_notify_if_idle(c);
 }
 
 static void run_task(struct core *c, struct task *t)
@@ -342,7 +332,7 @@ again:
             c->busy_runs = c->stats.runs;
             atomic_store_explicit(&c->is_busy, true, memory_order_relaxed);
         }
-        look(c, true);
+        core_look(c, true);
         if (is_short) {
             core_push(c, t, false);
             break;
@@ -356,7 +346,7 @@ again:
             push_used_up(c, t);
             break;
         }
-        next = pick(c); /* so that a single busy task never lies about to be stolen */
+        next = core_pick(c); /* so that a single busy task never lies about to be stolen */
         if (next)
             push_used_up(c, t);
         else
@@ -370,202 +360,14 @@ again:
     }
 }
 
-/* ---- Being idle ---- */
-
-static void search_begin(struct core *c)
-{
-    if (!c->is_searching) {
-        c->is_searching = true;
-        atomic_fetch_add_explicit(&c->pub.scheduler->searching, 1, memory_order_relaxed);
-    }
-}
-
-/* `found`: work, so another may search for more. */
-static void search_end(struct core *c, bool found)
-{
-    if (!c->is_searching)
-        return;
-    c->is_searching = false;
-    atomic_fetch_sub_explicit(&c->pub.scheduler->searching, 1, memory_order_relaxed);
-    if (found && ring_count(&c->ring) > 0)
-        notify_if_idle(c);
-}
-
-/* One task of another worker, more of them to our ring. With `seen` (slices of each worker some
- * time ago) also the only task of a worker that has been in the same slice since then. */
-static struct task *steal(struct core *c, const uint64_t *seen, bool *has_surplus)
-{
-    struct scheduler *s = c->pub.scheduler;
-    uint32_t start = (uint32_t)prng_below(&c->prng, s->worker_count);
-
-    for (uint32_t i = 0; i < s->worker_count; i++) {
-        uint32_t index = (start + i) % s->worker_count;
-        struct core *victim = &s->cores[index];
-        uint32_t ready = ring_count(&victim->ring);
-        bool is_stuck;
-        struct task *t;
-
-        if (victim == c)
-            continue;
-        is_stuck =
-            seen && seen[index] == atomic_load_explicit(&victim->slices, memory_order_relaxed);
-        if (is_stuck && slot_of(victim)) { /* which is its own: it shall change over to it */
-            mutex_lock(&s->lock);
-            core_poke(victim);
-            mutex_unlock(&s->lock);
-        }
-        if (ready >= 2 || (ready == 1 && is_stuck)) {
-            uint32_t count = ring_steal(&victim->ring, &c->ring);
-
-            c->stats.stolen += count;
-            if (count > 0 && (t = pop_ring(c)))
-                return t;
-        }
-        if ((t = pop_used_up(victim))) {
-            c->stats.stolen++;
-            return t;
-        }
-        if (ready > 0 && has_surplus)
-            *has_surplus = true;
-    }
-    return NULL;
-}
-
-/* Looks for work of others for a while. */
-static struct task *search(struct core *c, uint64_t *seen)
-{
-    struct scheduler *s = c->pub.scheduler;
-    uint64_t until = clock_cycles() + c->cycles_per_ms * SEARCH_TIME_NS / NS_PER_MS;
-    struct task *t = NULL;
-
-    if (!s->is_shared)
-        return NULL;
-    search_begin(c);
-    for (uint32_t i = 0; i < s->worker_count; i++)
-        seen[i] = atomic_load_explicit(&s->cores[i].slices, memory_order_relaxed);
-    while (!(t = steal(c, NULL, NULL)) && !scheduler_stopping(s) && clock_cycles() < until &&
-           fifo_count(&s->global) == 0 &&
-           atomic_load_explicit(&s->idle_count, memory_order_relaxed) + 1 < s->worker_count) {
-        for (int i = 0; i < 32; i++)
-            cpu_relax();
-    }
-    return t ? t : steal(c, seen, NULL);
-}
-
-static void announce(struct core *c)
-{
-    struct scheduler *s = c->pub.scheduler;
-
-    mutex_lock(&s->lock);
-    if (!c->is_idle) {
-        c->is_idle = true;
-        c->idle_next = s->idle;
-        s->idle = c;
-        atomic_fetch_add_explicit(&s->idle_count, 1, memory_order_relaxed);
-    }
-    mutex_unlock(&s->lock);
-}
-
-static void renounce(struct core *c)
-{
-    struct scheduler *s = c->pub.scheduler;
-
-    mutex_lock(&s->lock);
-    if (c->is_idle) {
-        for (struct core **at = &s->idle; *at; at = &(*at)->idle_next) {
-            if (*at == c) {
-                *at = c->idle_next;
-                break;
-            }
-        }
-        c->is_idle = false;
-        atomic_fetch_sub_explicit(&s->idle_count, 1, memory_order_relaxed);
-    }
-    mutex_unlock(&s->lock);
-}
-
-/* Sleeps until something may have come: announced before, all queues looked at since. */
-static void sleep_until_event(struct core *c, bool has_surplus)
-{
-    struct scheduler *s = c->pub.scheduler;
-    uint64_t next, now, timeout = UINT64_MAX;
-
-    if (s->options.hooks.before_sleep)
-        s->options.hooks.before_sleep(&c->pub);
-    next = core_next_deadline(c);
-    if (next != DEADLINE_NEVER) {
-        now = scheduler_now_ns(s);
-        timeout = next > now ? next - now : 0;
-    }
-    if (has_surplus && timeout > SURPLUS_SLEEP_NS)
-        timeout = SURPLUS_SLEEP_NS;
-    if (scheduler_stopping(s)) /* a stop after this look ends the wait */
-        return;
-    c->stats.sleeps++;
-    tick_pause(&c->tick);
-    core_poll(c, timeout);
-    tick_resume(&c->tick);
-}
-
-/* Deterministic runs: time goes on when nothing is ready. */
-static void idle_seeded(struct core *c)
-{
-    struct scheduler *s = c->pub.scheduler;
-    uint64_t next;
-
-    core_poll(c, 0);
-    core_run_timers(c, scheduler_now_ns(s));
-    take_global(c);
-    if (c->ready.count > 0)
-        return;
-    if (!s->options.virtual_clock) {
-        sleep_until_event(c, false);
-        return;
-    }
-    next = core_next_deadline(c);
-    if (next != DEADLINE_NEVER) {
-        if (next > scheduler_now_ns(s))
-            atomic_store_explicit(&s->virtual_ns, next, memory_order_relaxed);
-        core_run_timers(c, next);
-    } else if (s->options.stop_when_stuck &&
-               atomic_load_explicit(&c->io_count, memory_order_relaxed) == 0) {
-        scheduler_stop(s);
-    } else {
-        sleep_until_event(c, false);
-    }
-}
-
-/* Nothing is ready here: a task from elsewhere, or NULL after a sleep. */
-static struct task *idle(struct core *c, uint64_t *seen)
-{
-    bool has_surplus = false;
-    struct task *t;
-
-    if (c->pub.scheduler->options.deterministic) {
-        idle_seeded(c);
-        return NULL;
-    }
-    look(c, true);
-    if ((t = pick(c)) || (t = search(c, seen)) || (t = pick(c))) {
-        search_end(c, true);
-        return t;
-    }
-    search_end(c, false);
-    announce(c);
-    if (!(t = pick(c)) && !(t = steal(c, NULL, &has_surplus)))
-        sleep_until_event(c, has_surplus);
-    renounce(c);
-    return t;
-}
-
 static void loop(struct core *c, uint64_t *seen)
 {
     struct scheduler *s = c->pub.scheduler;
 
     while (!scheduler_stopping(s)) {
-        struct task *t = pick(c);
+        struct task *t = core_pick(c);
 
-        if (UNLIKELY(!t) && !(t = idle(c, seen)))
+        if (UNLIKELY(!t) && !(t = core_idle(c, seen)))
             continue;
         run_task(c, t);
         c->switches++;
@@ -573,7 +375,7 @@ static void loop(struct core *c, uint64_t *seen)
         if (UNLIKELY(c->switches >= LOOK_SWITCHES || c->pub.tick ||
                      ((c->switches & 3) == 0 && !s->options.deterministic &&
                       (int64_t)(clock_cycles() - c->look_cycles) > 0)))
-            look(c, c->pub.tick != 0);
+            core_look(c, c->pub.tick != 0);
     }
 }
 

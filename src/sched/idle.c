@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What a worker does when nothing is ready on it: looks for work of others, and sleeps. */
+#include "sched/internal.h"
+
+static void search_begin(struct core *c)
+{
+    if (!c->is_searching) {
+        c->is_searching = true;
+        atomic_fetch_add_explicit(&c->pub.scheduler->searching, 1, memory_order_relaxed);
+    }
+}
+
+/* `found`: work, so another may search for more. */
+static void search_end(struct core *c, bool found)
+{
+    if (!c->is_searching)
+        return;
+    c->is_searching = false;
+    atomic_fetch_sub_explicit(&c->pub.scheduler->searching, 1, memory_order_relaxed);
+    if (found && ring_count(&c->ring) > 0)
+        core_notify_if_idle(c);
+}
+
+/* One task of another worker, more of them to our ring. With `seen` (slices of each worker some
+ * time ago) also the only task of a worker that has been in the same slice since then. */
+static struct task *steal(struct core *c, const uint64_t *seen, bool *has_surplus)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint32_t start = (uint32_t)prng_below(&c->prng, s->worker_count);
+
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        uint32_t index = (start + i) % s->worker_count;
+        struct core *victim = &s->cores[index];
+        uint32_t ready = ring_count(&victim->ring);
+        bool is_stuck;
+        struct task *t;
+
+        if (victim == c)
+            continue;
+        is_stuck =
+            seen && seen[index] == atomic_load_explicit(&victim->slices, memory_order_relaxed);
+        if (is_stuck && core_slot(victim)) { /* which is its own: it shall change over to it */
+            mutex_lock(&s->lock);
+            core_poke(victim);
+            mutex_unlock(&s->lock);
+        }
+        if (ready >= 2 || (ready == 1 && is_stuck)) {
+            uint32_t count = ring_steal(&victim->ring, &c->ring);
+
+            c->stats.stolen += count;
+            if (count > 0 && (t = core_pop_ring(c)))
+                return t;
+        }
+        if ((t = core_pop_used_up(victim))) {
+            c->stats.stolen++;
+            return t;
+        }
+        if (ready > 0 && has_surplus)
+            *has_surplus = true;
+    }
+    return NULL;
+}
+
+/* Looks for work of others for a while. */
+static struct task *search(struct core *c, uint64_t *seen)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t until = clock_cycles() + c->cycles_per_ms * SEARCH_TIME_NS / NS_PER_MS;
+    struct task *t = NULL;
+
+    if (!s->is_shared)
+        return NULL;
+    search_begin(c);
+    for (uint32_t i = 0; i < s->worker_count; i++)
+        seen[i] = atomic_load_explicit(&s->cores[i].slices, memory_order_relaxed);
+    while (!(t = steal(c, NULL, NULL)) && !scheduler_stopping(s) && clock_cycles() < until &&
+           fifo_count(&s->global) == 0 &&
+           atomic_load_explicit(&s->idle_count, memory_order_relaxed) + 1 < s->worker_count) {
+        for (int i = 0; i < 32; i++)
+            cpu_relax();
+    }
+    return t ? t : steal(c, seen, NULL);
+}
+
+static void announce(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+
+    mutex_lock(&s->lock);
+    if (!c->is_idle) {
+        c->is_idle = true;
+        c->idle_next = s->idle;
+        s->idle = c;
+        atomic_fetch_add_explicit(&s->idle_count, 1, memory_order_relaxed);
+    }
+    mutex_unlock(&s->lock);
+}
+
+static void renounce(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+
+    mutex_lock(&s->lock);
+    if (c->is_idle) {
+        for (struct core **at = &s->idle; *at; at = &(*at)->idle_next) {
+            if (*at == c) {
+                *at = c->idle_next;
+                break;
+            }
+        }
+        c->is_idle = false;
+        atomic_fetch_sub_explicit(&s->idle_count, 1, memory_order_relaxed);
+    }
+    mutex_unlock(&s->lock);
+}
+
+/* Sleeps until something may have come: announced before, all queues looked at since. */
+static void sleep_until_event(struct core *c, bool has_surplus)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t next, now, timeout = UINT64_MAX;
+
+    if (s->options.hooks.before_sleep)
+        s->options.hooks.before_sleep(&c->pub);
+    next = core_next_deadline(c);
+    if (next != DEADLINE_NEVER) {
+        now = scheduler_now_ns(s);
+        timeout = next > now ? next - now : 0;
+    }
+    if (has_surplus && timeout > SURPLUS_SLEEP_NS)
+        timeout = SURPLUS_SLEEP_NS;
+    if (scheduler_stopping(s)) /* a stop after this look ends the wait */
+        return;
+    c->stats.sleeps++;
+    tick_pause(&c->tick);
+    core_poll(c, timeout);
+    tick_resume(&c->tick);
+}
+
+/* Deterministic runs: time goes on when nothing is ready. */
+static void idle_seeded(struct core *c)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t next;
+
+    core_poll(c, 0);
+    core_run_timers(c, scheduler_now_ns(s));
+    core_take_global(c);
+    if (c->ready.count > 0)
+        return;
+    if (!s->options.virtual_clock) {
+        sleep_until_event(c, false);
+        return;
+    }
+    next = core_next_deadline(c);
+    if (next != DEADLINE_NEVER) {
+        if (next > scheduler_now_ns(s))
+            atomic_store_explicit(&s->virtual_ns, next, memory_order_relaxed);
+        core_run_timers(c, next);
+    } else if (s->options.stop_when_stuck &&
+               atomic_load_explicit(&c->io_count, memory_order_relaxed) == 0) {
+        scheduler_stop(s);
+    } else {
+        sleep_until_event(c, false);
+    }
+}
+
+struct task *core_idle(struct core *c, uint64_t *seen)
+{
+    bool has_surplus = false;
+    struct task *t;
+
+    if (c->pub.scheduler->options.deterministic) {
+        idle_seeded(c);
+        return NULL;
+    }
+    core_look(c, true);
+    if ((t = core_pick(c)) || (t = search(c, seen)) || (t = core_pick(c))) {
+        search_end(c, true);
+        return t;
+    }
+    search_end(c, false);
+    announce(c);
+    if (!(t = core_pick(c)) && !(t = steal(c, NULL, &has_surplus)))
+        sleep_until_event(c, has_surplus);
+    renounce(c);
+    return t;
+}
