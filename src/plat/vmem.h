@@ -91,6 +91,10 @@ void vmem_prepare(const void *at, size_t size);
  * the fallbacks. Startup only. */
 void vmem_set_fallbacks(bool on);
 
+/* Opens the descriptors that the functions here keep, so that their number does not change later;
+ * who does not call it has them opened when they are first needed. */
+void vmem_start(void);
+
 /* How many system calls the functions here have made that warm processes could need: for tests.
  * Those that make arenas and publish code are not counted. */
 uint64_t vmem_call_count(void);

@@ -165,6 +165,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
         return runtime_fail(err, &e);
     }
     rt->worker_count = scheduler_worker_count(rt->scheduler);
+    vmem_start();
     if (!o.old_kernel)
         vm_make_lazy();
     rt->workers = mem_new_array(struct vm_worker, rt->worker_count);

@@ -9,8 +9,10 @@
 #define OPEN_BATCH     64u          /* small blocks opened at a time under strict overcommit */
 #define OPEN_BATCH_MAX (512u << 10) /* stride of what counts as small */
 #define ARENA_SIZE     (1ull << 40) /* of a chunk where address space is plentiful */
-#define DIRTY_MAX      (8u << 20)   /* bytes of stacks kept with their leftovers, per region */
-#define COMMIT_CHECK   (16u << 20)  /* bytes committed between two questions to the kernel */
+#define ARENA_64M_SIZE (8ull << 40) /* the same for these sizes, whose blocks are large */
+#define ARENA_4G_SIZE  (4ull << 40)
+#define DIRTY_MAX      (8u << 20)  /* bytes of stacks kept with their leftovers, per region */
+#define COMMIT_CHECK   (16u << 20) /* bytes committed between two questions to the kernel */
 
 static const struct {
     uint64_t stride;
@@ -25,6 +27,7 @@ struct arena {
     struct mutex lock;
     uint8_t *next, *end;      /* blocks of the current chunk that were never given out */
     uint8_t *opened;          /* strict: blocks below it are open, if they are small */
+    bool has_share;           /* the first chunk, where address space is plentiful, was given */
     VEC(uint8_t *) zero;      /* free blocks that read as zero; strict: small ones are open */
     VEC(uint8_t *) leftovers; /* free blocks with leftovers */
 };
@@ -168,6 +171,58 @@ static bool lazy_add(uint8_t *at, size_t size)
     return true;
 }
 
+/* Where address space is plentiful, one mapping has the first chunks of all arenas, which are made
+ * at once: so the number of mappings does not tell what runs. Sizes that region_for never gives
+ * there have no share. */
+static struct {
+    struct mutex lock;
+    uint8_t *base;
+    bool is_tried;
+} plenty;
+
+static uint64_t plenty_share(enum region r)
+{
+    if (region_is_lazy(r) || r == REGION_4M || r == REGION_16M || r == REGION_256M ||
+        r == REGION_1G)
+        return 0;
+    return r == REGION_64M ? ARENA_64M_SIZE : r == REGION_4G ? ARENA_4G_SIZE : ARENA_SIZE;
+}
+
+void region_start(void)
+{
+    uint64_t total = 0;
+
+    host_probe();
+    if (!region_is_plentiful())
+        return;
+    for (enum region r = 0; r < REGION_COUNT; r++)
+        total += plenty_share(r);
+    mutex_lock(&plenty.lock);
+    if (!plenty.is_tried)
+        plenty.base = vmem_map(total, 2u << 20);
+    plenty.is_tried = true;
+    mutex_unlock(&plenty.lock);
+}
+
+static bool plenty_cut(struct arena *a, enum region r)
+{
+    uint64_t share = plenty_share(r);
+    uint8_t *at;
+
+    if (a->has_share || !share || !region_is_plentiful())
+        return false;
+    region_start();
+    a->has_share = true;
+    if (!plenty.base)
+        return false;
+    at = plenty.base;
+    for (enum region before = 0; before < r; before++)
+        at += plenty_share(before);
+    a->next = a->opened = at;
+    a->end = at + share / shapes[r].stride * shapes[r].stride;
+    return true;
+}
+
 static bool is_small(enum region r)
 {
     return shapes[r].stride <= OPEN_BATCH_MAX;
@@ -178,6 +233,8 @@ static bool arena_extend(struct arena *a, enum region r)
 {
     uint64_t stride = shapes[r].stride, count = OPEN_BATCH;
 
+    if (plenty_cut(a, r))
+        return true;
     if (region_is_plentiful())
         count = ARENA_SIZE / stride;
     else if (stride * count > host.address_space / 32)

@@ -2,7 +2,8 @@
 /* Address space in blocks of a few sizes, cut from huge arenas: what slots, moved memories and
  * moved stacks lie in. However many blocks there are, they are a handful of mappings of the kernel.
  *
- * Arenas are mapped in chunks when first needed. Where the kernel wants every byte promised (strict
+ * Arenas are mapped in chunks when first needed; where address space is plentiful, the first chunks
+ * of all are one mapping of 20 TB, made at once. Where the kernel wants every byte promised (strict
  * overcommit), chunks are only reserved, and blocks are opened: small ones 64 at a time, large ones
  * as far as they are used. Any thread. */
 #ifndef VM_REGION_H
@@ -43,6 +44,10 @@ enum region {
 
 uint64_t region_stride(enum region r);
 uint32_t region_low(enum region r);
+
+/* Reserves what arenas begin with where address space is plentiful; else, and by who does not call
+ * it, that is done when it is first needed. Any thread. */
+void region_start(void);
 
 /* The region for a memory (or slot) of `size` bytes; REGION_COUNT: none is large enough. Where
  * address space is plentiful, sizes that cost the same page tables are rounded up to one that grows

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define PENDING_MAX    32u   /* slots verified by one look at the fault counter */
+#define PENDING_MAX    64u   /* slots verified by one look at the fault counter */
 #define RETAINED_PAGES 96u   /* present pages that a free slot keeps */
 #define STACK_PAGES    2u    /* of them below the hot page */
 #define FREE_MAX       1024u /* slots that a worker keeps for itself, per region */

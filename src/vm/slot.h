@@ -9,7 +9,7 @@
  * choice of the program's phase, the busiest bytes of linear memory share the hot page. A slot
  * remembers which of its pages are present. When its instance ends, those are zeroed (or get their
  * part of the program's image back), and the slot is *pending* until it is proved that no other
- * page came to be present: by the fault counter of the thread, for up to 32 slots at once, else by
+ * page came to be present: by the fault counter of the thread, for up to 64 slots at once, else by
  * asking the kernel which pages there are. In lazy slots (region.h) pages of the image are absent
  * until they are touched. Nothing leaves *pending* unverified, so reuse never
  * shows one instance what another one wrote.

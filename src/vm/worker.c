@@ -21,6 +21,7 @@ void vm_make_lazy(void)
 
 void vm_worker_init(struct vm_worker *w, uint32_t index)
 {
+    region_start();
     *w = (struct vm_worker){.index = index, .slots = slot_cache_new(index)};
     w->spare = mem_new(struct registers);
 }

@@ -270,6 +270,23 @@ static int self_pidfd(void)
     return fd;
 }
 
+static int pagemap(void)
+{
+    int fd = atomic_load_explicit(&pagemap_fd, memory_order_relaxed);
+
+    if (fd == -2)
+        fd = open_once(&pagemap_fd, open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+    return fd;
+}
+
+void vmem_start(void)
+{
+    if (fallbacks)
+        return;
+    (void)self_pidfd();
+    (void)pagemap();
+}
+
 bool vmem_discard(const struct vmem_range *ranges, size_t count)
 {
     bool ok = true;
@@ -330,12 +347,10 @@ bool vmem_present(const void *at, size_t pages, uint64_t *present)
 {
     struct page_region_ regions[32];
     struct pm_scan_arg_ arg = {0};
-    int fd = atomic_load_explicit(&pagemap_fd, memory_order_relaxed);
+    int fd = fallbacks ? -1 : pagemap();
 
     memset(present, 0, (pages + 63) / 64 * sizeof(*present));
-    if (fd == -2)
-        fd = open_once(&pagemap_fd, open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-    if (fd < 0 || fallbacks)
+    if (fd < 0)
         return present_by_mincore(at, pages, present);
     arg.size = sizeof(arg);
     arg.start = (uintptr_t)at;

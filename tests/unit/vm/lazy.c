@@ -247,7 +247,7 @@ TEST(warm_lazy_births_ask_the_kernel_once_in_32)
         instance_free(i, &w);
     }
     CHECK(mem_allocation_count() == allocations);
-    CHECK(TEST_SANITIZED || vmem_call_count() - calls <= 10000 / 32 + 40);
+    CHECK(TEST_SANITIZED || vmem_call_count() - calls <= 10000 / 32);
     fake_program_free(p);
     vm_worker_deinit(&w);
 }

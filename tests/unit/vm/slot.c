@@ -182,7 +182,7 @@ TEST(warm_births_and_ends_allocate_nothing)
     struct vm_worker w;
     struct program *p;
     size_t before;
-    uint64_t faults;
+    uint64_t faults, calls;
 
     vm_worker_init(&w, 1);
     p = fake_program(&(struct fake_options){
@@ -192,9 +192,11 @@ TEST(warm_births_and_ends_allocate_nothing)
         instance_free(make(p, &w), &w);
     before = mem_allocation_count();
     faults = vmem_fault_count();
+    calls = vmem_call_count();
     for (int n = 0; n < 10000; n++)
         instance_free(make(p, &w), &w);
     CHECK(mem_allocation_count() == before);
+    CHECK(TEST_SANITIZED || vmem_call_count() - calls <= 10000 / 32);
     /* A few may be the kernel's own doing (reclaim, compaction). */
     CHECK(TEST_SANITIZED || vmem_fault_count() - faults < 10);
     fake_program_free(p);

@@ -2,7 +2,7 @@
 // Many live processes: each receives 100 bytes through the crate's Mailbox and waits again. live COUNT.
 // The protocol is that of bench/guests/live.c: prints "ready" when all have received, waits for a line
 // on standard input, then lets each of them answer and counts.
-use lunatic::{spawn_link, Mailbox, Process};
+use lunatic::{spawn, Mailbox, Process};
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Note {
@@ -17,7 +17,7 @@ fn main(mailbox: Mailbox<u64>) {
     let mut all: Vec<Process<Note>> = Vec::with_capacity(count);
 
     for _ in 0..count {
-        let p = spawn_link!(|mailbox: Mailbox<Note>| {
+        let p = spawn!(|mailbox: Mailbox<Note>| {
             loop {
                 let note = mailbox.receive();
                 note.parent.send(note.bytes.len() as u64);
