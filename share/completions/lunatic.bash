@@ -4,23 +4,38 @@ _lunatic() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     COMPREPLY=()
     case $before in
-    --dir)
+    --dir | --junit)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
-    --env | --workers | --seed | --max-memory | --max-fuel | --timeout) return ;;
+    --env | --skip | --test-threads | --shuffle-seed | --arg | --workers | --seed | --max-memory | --max-fuel | --timeout) return ;;
+    --format)
+        mapfile -t COMPREPLY < <(compgen -W "pretty terse json junit" -- "$word")
+        return
+        ;;
+    --color)
+        mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$word")
+        return
+        ;;
     help)
-        mapfile -t COMPREPLY < <(compgen -W "run cc" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run test cc" -- "$word")
         return
         ;;
     esac
+    if [[ $word == -* && ${COMP_WORDS[1]} == test ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "--skip --exact --ignored --include-ignored --exclude-should-panic --list
+            --nocapture --show-output --test-threads --timeout --shuffle --shuffle-seed --quiet --format --color
+            --report-time --junit --logfile --arg --dir --no-current-dir --env --workers --max-memory --max-fuel
+            --help" -- "$word")
+        return
+    fi
     if [[ $word == -* && ${COMP_WORDS[1]} != cc ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--dir --no-current-dir --env --bench --workers --seed --max-memory --max-fuel
             --timeout --help --version" -- "$word")
         return
     fi
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "run cc help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run test cc help" -- "$word")
     fi
     mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$word")
 }

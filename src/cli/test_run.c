@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A thread waits for each test that runs, and then takes the next. */
+/* A thread waits for each test that runs, and then takes the next. Another waits for SIGINT and
+ * SIGTERM, to say which tests were running: a test that hangs is ended by hand more often than not.
+ */
 #define _GNU_SOURCE
 #include "cli/test_run.h"
 #include "base/mem.h"
+#include "cli/command.h"
 #include "cli/test_verdict.h"
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
@@ -77,7 +83,7 @@ static enum test_result run_one(struct test_run *r, struct test *t, bool *is_bro
 }
 
 /* Under the lock. */
-static void report(struct test_run *r, const struct test *t)
+static void tell(struct test_run *r, const struct test *t)
 {
     if (!r->is_broken && !r->report(r->context, t))
         r->is_broken = true;
@@ -105,7 +111,7 @@ static void *run_tests(void *arg)
         t->result = result;
         if (is_broken)
             r->is_broken = true;
-        report(r, t);
+        tell(r, t);
     }
     p->running--;
     pthread_cond_signal(&p->changed);
@@ -123,7 +129,7 @@ static void report_slow(struct pool *p)
 
         if (t->result == TEST_RUNS && !t->is_slow && now_ns - t->start_ns >= SLOW_NS) {
             t->is_slow = true;
-            report(p->run, t);
+            tell(p->run, t);
         }
     }
 }
@@ -142,18 +148,59 @@ static void wait_for_all(struct pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* ---- the user has had enough ---- */
+
+static void *take_signals(void *arg)
+{
+    struct pool *p = arg;
+    sigset_t set;
+    int n;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    while (sigwait(&set, &n) != 0)
+        ;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->next; i++) {
+        const struct test *t = &p->run->tests[i];
+
+        if (t->result == TEST_RUNS)
+            fprintf(stderr, "lunatic: test %s was running, for %.1f s\n", t->test_case->name,
+                    (double)(test_clock_ns() - t->start_ns) / (double)NS_PER_S);
+    }
+    _exit(EXIT_SIGNAL_BASE + n);
+}
+
+/* Blocks or unblocks the two signals in the calling thread, and those that it will start. */
+static void block_signals(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(how, &set, NULL);
+}
+
 bool test_run_all(struct test_run *r, struct error *err)
 {
     struct pool p = {.run = r, .lock = PTHREAD_MUTEX_INITIALIZER};
     size_t wanted = r->count < r->concurrency ? r->count : r->concurrency, started = 0;
     pthread_t *threads = mem_new_array(pthread_t, wanted + 1);
     pthread_condattr_t attributes;
-    int failed = 0;
+    pthread_t signals;
+    bool has_signals;
+    int failed;
 
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&p.changed, &attributes);
     pthread_condattr_destroy(&attributes);
+    block_signals(SIG_BLOCK);
+    failed = pthread_create(&signals, NULL, take_signals, &p);
+    has_signals = failed == 0;
     pthread_mutex_lock(&p.lock);
     while (started < wanted && !failed) {
         failed = pthread_create(&threads[started], NULL, run_tests, &p);
@@ -166,6 +213,11 @@ bool test_run_all(struct test_run *r, struct error *err)
         wait_for_all(&p);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
+    if (has_signals) {
+        pthread_cancel(signals); /* sigwait is a cancellation point */
+        pthread_join(signals, NULL);
+    }
+    block_signals(SIG_UNBLOCK);
     pthread_cond_destroy(&p.changed);
     pthread_mutex_destroy(&p.lock);
     mem_free(threads);

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -82,7 +83,7 @@ LUNATIC_TEST(alone_too)
     lun_sleep(20);
     LUNATIC_CHECK(lun_lookup("name", &p) == -LUN_ENONE);
 }
-LUNATIC_TEST(hangs) { for (;;) ; }
+LUNATIC_TEST(hangs) { puts("waits"); for (;;) ; }
 LUNATIC_TEST(hangs_waiting) { lun_message m; puts("waits"); lun_receive(&m, LUN_FOREVER); }
 LUNATIC_TEST(leaves_children) { int n = 0; for (int i = 0; i < 50; i++) LUN_SPAWN(forever, &n); }
 LUNATIC_TEST(variable) { LUNATIC_CHECK_TEXT(getenv("V"), "x"); }
@@ -465,6 +466,17 @@ class Running(Compiled):
         for line in done.stdout.splitlines()[1:-1]:
             self.assertEqual(json.loads(line)["reason"], "time limit exceeded")
 
+    def test_a_signal_names_the_tests_that_were_running(self):
+        for n, name in ((signal.SIGINT, "hangs"), (signal.SIGTERM, "hangs_waiting")):
+            with self.subTest(name):
+                p = self.start("test", self.wasm, "--exact", name, "--nocapture")
+                while p.stdout.readline() != b"waits\n":
+                    pass
+                p.send_signal(n)
+                _, errors = p.communicate(timeout=TIMEOUT)
+                self.assertEqual(p.returncode, 128 + n)
+                self.assertRegex(errors.decode(), rf"^lunatic: test {name} was running, for \d+\.\d s\n$")
+
     def test_options_of_run(self):
         self.assertEqual(self.run_tests("variable", "--env", "V=x").returncode, 0)
         self.assertEqual(self.run_tests("variable", env={"V": "x"}).returncode, 0)
@@ -505,6 +517,44 @@ class Arguments(Compiled):
     def test_arguments(self):
         done = self.run_tests("--arg", "one", "--arg=--two")
         self.assertEqual(self.section(done, "arguments").splitlines()[0], "<tests.wasm><one><--two>")
+
+
+class Example(CliTest):
+    def test_it_passes(self):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/tests")
+        done = self.lunatic("cc", "-Wall", "-Wextra", "-Wmissing-prototypes", "-Werror", f"{folder}/tests.c",
+                            f"{folder}/counter.c", "-o", "tests.wasm")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        done = self.lunatic("test", "tests.wasm", "--include-ignored")
+        self.assertIn("test result: ok. 6 passed; 0 failed; 0 ignored", done.stdout)
+        self.assertEqual(done.returncode, 0)
+
+    def test_a_main_of_ones_own_stays(self):
+        for name, text, status in (("a.c", "int main(void) { return 7; }", 7),
+                                   ("b.c", "int main(int c, char **v) { (void)v; return c + 7; }", 8),
+                                   ("c.cpp", "int main() { return 9; }", 9)):
+            with self.subTest(name):
+                self.write("tests.c", "#include <lunatic/test.h>\nLUNATIC_TEST(t) { }\n")
+                self.write(name, text)
+                done = self.lunatic("cc", "tests.c", "-o", "x.wasm", "-x", "none", name)
+                if "install the packages libc++-" in done.stderr:
+                    continue
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(self.lunatic("x.wasm").returncode, status)
+                self.assertIn("test t ... ok", self.lunatic("test", "x.wasm").stdout)
+
+    def test_in_cplusplus(self):
+        self.write("x.cpp", """#include <lunatic/test.h>
+static int twice(int n) { return 2 * n; }
+LUNATIC_TEST(passes) { LUNATIC_CHECK_EQUAL(twice(2), 4); LUNATIC_CHECK_TEXT("a", "a"); }
+LUNATIC_TEST_PANICS(fails, "right: \\"b\\"") { LUNATIC_CHECK_TEXT("a", "b"); }
+LUNATIC_TEST_PANICS(says, "number \\\\# 7") { LUNATIC_FAIL("number # %d", 7); }
+""")
+        done = self.lunatic("cc", "-Wall", "-Wextra", "-Werror", "x.cpp", "-o", "x.wasm")
+        if "install the packages libc++-" in done.stderr:
+            self.skipTest(done.stderr)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("3 passed; 0 failed", self.lunatic("test", "x.wasm").stdout)
 
 
 class Modules(CliTest):
