@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define FRAMES 3u
+#define FRAMES 6u
 
 static void PRINTF_LIKE(2, 3) add(struct guest_view *v, const char *format, ...)
 {

@@ -12,6 +12,11 @@
 bool command_run(const char *const *arguments, struct bytes *output, int *status, struct error *err)
     MUST_USE;
 
+/* Raises this program's soft limit of open descriptors to the hard one. Programs that command_run
+ * starts afterwards still get the old one, as what they do with it is their own affair. Startup
+ * only. */
+void command_raise_descriptors(void);
+
 /* A new empty file below the directory for temporary files, whose name is stored in `path` (size
  * bytes). The caller unlinks it with file_remove. Fails with ERR_OS. */
 bool file_temporary(char *path, size_t size, struct error *err) MUST_USE;

@@ -38,6 +38,7 @@ RACY static void read_numbers(struct process_view *v, const struct process *p)
     const volatile struct process *q = p;
     uint32_t count = q->bonds.count, links = q->bonds.link_count;
 
+    v->cpu_ns = process_cpu_ns(p);
     v->queue_count = q->mailbox.count;
     v->queue_size = q->mailbox.size;
     v->link_count = links;

@@ -25,6 +25,7 @@ struct process_view {
     enum process_activity activity;
     uint64_t queue_count, queue_size; /* of the mailbox: messages, and what they weigh */
     uint32_t link_count, monitor_count;
+    uint64_t cpu_ns; /* see process_cpu_ns */
 };
 
 /* Reads what the body says into `out`, the caller's. The process is held still, its wait may be

@@ -207,7 +207,7 @@ static bool tell(struct inspection *in, struct environment *e, size_t index)
         .monitors = v->monitor_count,
         .memory_size = in->look.has_body[index] ? row->memory_size : LUNATIC_UNKNOWN,
         .memory_present = LUNATIC_UNKNOWN,
-        .cpu_ns = LUNATIC_UNKNOWN,
+        .cpu_ns = v->cpu_ns,
         .names = "",
     };
 
@@ -279,4 +279,16 @@ bool lunatic_runtime_inspect(struct lunatic_runtime *rt,
     bytes_deinit(&in->line);
     mem_free(in);
     return true;
+}
+
+uint64_t lunatic_runtime_process_count(struct lunatic_runtime *rt)
+{
+    uint64_t count = 0;
+
+    mutex_lock(&rt->lock);
+    for (struct list *l = rt->environments.next; l != &rt->environments; l = l->next)
+        count += environment_process_count(
+            CONTAINER_OF(l, struct lunatic_environment, link)->environment);
+    mutex_unlock(&rt->lock);
+    return count;
 }

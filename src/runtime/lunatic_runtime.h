@@ -77,6 +77,9 @@ struct lunatic_runtime_options {
     bool move_stacks; /* debugging: move stacks at every opportunity */
     bool old_kernel;  /* debugging: do without what kernels since Linux 5.6 have brought */
     enum lunatic_log_level log_level; /* lines on standard error; one level for the whole program */
+    bool raise_descriptors; /* raise the program's soft limit of open descriptors to the hard one;
+                               programs that the runtime starts get the old one */
+    bool log_json;          /* each of them a JSON object with time, level, target and message */
 };
 void lunatic_runtime_options_init(struct lunatic_runtime_options *o);
 
@@ -229,6 +232,9 @@ struct lunatic_process_info {
     uint64_t memory_present; /* bytes of it that take real memory; LUNATIC_UNKNOWN */
     uint64_t cpu_ns;         /* CPU time it has used; LUNATIC_UNKNOWN */
 };
+
+/* How many processes live, in all environments. */
+uint64_t lunatic_runtime_process_count(struct lunatic_runtime *rt);
 
 /* False: no more, please. */
 typedef bool lunatic_inspect_fn(void *context, const struct lunatic_process_info *info);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/wasi/wasi.h"
+#include "plat/command.h"
 #include "plat/cpu.h"
 #include "plat/file_path.h"
 #include "plat/vmem.h"
@@ -126,6 +127,9 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     if (!options_read(options, &o, err))
         return false;
     log_set_level((enum log_level)o.log_level);
+    log_set_json(o.log_json);
+    if (o.raise_descriptors)
+        command_raise_descriptors();
     if (o.move_stacks)
         vm_set_move_stacks(true);
     if (o.old_kernel) {

@@ -7,16 +7,47 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
 
+static struct rlimit descriptors_before; /* rlim_max 0: the limit is as it was */
+
+void command_raise_descriptors(void)
+{
+    struct rlimit now, raised;
+
+    if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur == now.rlim_max)
+        return;
+    raised = (struct rlimit){now.rlim_max, now.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        descriptors_before = now;
+}
+
+/* posix_spawn knows no limits: ours is what the child gets. For the moment of the spawn nobody can
+ * open more descriptors than before. */
+static int spawn_with_old_limit(pid_t *child, const char *const *arguments,
+                                const posix_spawn_file_actions_t *actions,
+                                const posix_spawnattr_t *attributes)
+{
+    struct rlimit now;
+    bool lower = descriptors_before.rlim_max != 0 && getrlimit(RLIMIT_NOFILE, &now) == 0 &&
+                 setrlimit(RLIMIT_NOFILE, &descriptors_before) == 0;
+    int e = posix_spawnp(child, arguments[0], actions, attributes,
+                         (char *const *)(uintptr_t)arguments, environ);
+
+    if (lower)
+        (void)!setrlimit(RLIMIT_NOFILE, &now);
+    return e;
+}
+
 static bool spawn(const char *const *arguments, int out, pid_t *child, struct error *err)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none;
+    sigset_t none, defaults;
     int e;
 
     posix_spawn_file_actions_init(&actions);
@@ -25,10 +56,12 @@ static bool spawn(const char *const *arguments, int out, pid_t *child, struct er
     posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
     posix_spawnattr_init(&attributes);
     sigemptyset(&none);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE); /* which we ignore */
     posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    e = posix_spawnp(child, arguments[0], &actions, &attributes,
-                     (char *const *)(uintptr_t)arguments, environ);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    e = spawn_with_old_limit(child, arguments, &actions, &attributes);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (e == ENOENT)
