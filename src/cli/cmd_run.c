@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* `lunatic run`: one program from its start to its end, in a runtime of its own.
  *
- * SIGINT and SIGTERM are taken by a thread that waits for them: the first asks the program to stop,
- * and the exit status is 128 + n; the second ends everything on the spot. */
-#define _GNU_SOURCE
+ * What the outside does to it while it runs (signals, `lunatic ps`) is the business of signals.c.
+ */
 #include "base/mem.h"
 #include "cli/args.h"
 #include "cli/command.h"
 #include "cli/launch.h"
+#include "cli/signals.h"
 #include "runtime/lunatic_runtime.h"
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_BENCH = LAUNCH_END, OPT_SEED, OPT_TIMEOUT, OPT_EXACT, OPT_HELP };
+enum {
+    OPT_BENCH = LAUNCH_END,
+    OPT_SEED,
+    OPT_TIMEOUT,
+    OPT_EXACT,
+    OPT_GRACE,
+    OPT_NO_INSPECT,
+    OPT_HELP
+};
 
 static const struct option options[] = {
     LAUNCH_OPTIONS,
@@ -24,6 +30,8 @@ static const struct option options[] = {
     {"seed", 0, true, OPT_SEED},
     {"timeout", 0, true, OPT_TIMEOUT},
     {"exact", 0, false, OPT_EXACT},
+    {"grace", 0, true, OPT_GRACE},
+    {"no-inspect", 0, false, OPT_NO_INSPECT},
     {"help", 'h', false, OPT_HELP},
     {NULL, 0, false, 0},
 };
@@ -35,60 +43,8 @@ struct request {
     size_t arg_count;
     bool bench, help;
     struct launch launch;
+    struct signals_options signals;
 };
-
-/* What the thread that takes the signals shares with the main thread. */
-struct stopper {
-    pthread_mutex_t lock;
-    struct lunatic_environment *running; /* NULL: not yet, or no longer */
-    int caught;                          /* the first signal, 0: none */
-};
-
-static struct stopper stopper = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static void stop_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
-}
-
-static void *take_signals(void *unused)
-{
-    sigset_t set;
-    int n;
-
-    (void)unused;
-    stop_signals(&set);
-    for (;;) {
-        if (sigwait(&set, &n) != 0)
-            continue;
-        pthread_mutex_lock(&stopper.lock);
-        if (stopper.caught != 0 || !stopper.running)
-            _exit(EXIT_SIGNAL_BASE + n);
-        stopper.caught = n;
-        lunatic_environment_stop(stopper.running);
-        pthread_mutex_unlock(&stopper.lock);
-    }
-    return NULL;
-}
-
-/* Blocks the signals for this thread and those it will start, and starts the one that takes them.
- */
-static bool take_signals_start(struct error *err)
-{
-    pthread_t thread;
-    sigset_t set;
-    int failed;
-
-    stop_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    failed = pthread_create(&thread, NULL, take_signals, NULL);
-    if (failed)
-        return fail_os(err, failed, "a thread for signals");
-    pthread_detach(thread);
-    return true;
-}
 
 static bool take_option(struct request *r, int id, const char *value, struct error *err)
 {
@@ -108,6 +64,14 @@ static bool take_option(struct request *r, int id, const char *value, struct err
     case OPT_EXACT:
         l->runtime.exact = true;
         return true;
+    case OPT_GRACE:
+        if (!launch_number("grace", value, GRACE_S_MAX, &r->signals.grace_ms, err))
+            return false;
+        r->signals.grace_ms *= 1000;
+        return true;
+    case OPT_NO_INSPECT:
+        r->signals.no_inspect = true;
+        return true;
     default:
         r->help = true;
         return true;
@@ -122,6 +86,7 @@ static bool read_request(struct request *r, int count, char **words, struct erro
 
     r->args = mem_new_array(const char *, (size_t)count + 2);
     launch_init(&r->launch, count);
+    r->signals.grace_ms = GRACE_MS_DEFAULT;
     args_init(&a, options, count, words);
     while ((id = args_next(&a, &value, err)) != ARGS_END) {
         if (id == ARGS_ERROR)
@@ -162,10 +127,7 @@ static int finish(struct lunatic_environment *e, uint64_t timeout_ms)
     int caught;
 
     (void)!lunatic_environment_wait(e, UINT64_MAX, &how);
-    pthread_mutex_lock(&stopper.lock);
-    stopper.running = NULL;
-    caught = stopper.caught;
-    pthread_mutex_unlock(&stopper.lock);
+    caught = signals_over();
     if (caught != 0)
         return EXIT_SIGNAL_BASE + caught;
     if (how.kind == LUNATIC_EXIT_TIMEOUT) {
@@ -178,37 +140,45 @@ static int finish(struct lunatic_environment *e, uint64_t timeout_ms)
     return how.status;
 }
 
+/* A program that is being started. */
+struct start {
+    const struct request *request;
+    struct lunatic_runtime *runtime;
+    struct lunatic_module *module;
+    struct lunatic_environment *environment;
+    struct lunatic_error err;
+};
+
+static bool start(void *arg)
+{
+    struct start *s = arg;
+
+    return lunatic_environment_start(s->runtime, s->module, &s->request->launch.environment,
+                                     &s->environment, &s->err);
+}
+
 static int run(const struct request *r)
 {
-    struct lunatic_error err;
-    struct lunatic_runtime *rt = NULL;
-    struct lunatic_module *m = NULL;
-    struct lunatic_environment *e = NULL;
+    struct start s = {.request = r};
     int status;
 
     if (access(r->path, F_OK) != 0) {
         fprintf(stderr, "lunatic: Module '%s' not found\n", r->path);
         return EXIT_ERROR;
     }
-    if (!lunatic_runtime_new(&r->launch.runtime, &rt, &err) ||
-        !lunatic_module_load_file(rt, r->path, &m, &err)) {
-        status = report_runtime(&err);
-        goto out;
+    if (!lunatic_runtime_new(&r->launch.runtime, &s.runtime, &s.err) ||
+        !lunatic_module_load_file(s.runtime, r->path, &s.module, &s.err) ||
+        !signals_run(s.runtime, r->path, start, &s, &s.environment))
+        status = report_runtime(&s.err);
+    else
+        status = finish(s.environment, r->launch.environment.timeout_ms);
+    if (!signals_end()) {
+        fflush(NULL);
+        _exit(status);
     }
-    /* Under the lock, so that a signal from now on finds the program. */
-    pthread_mutex_lock(&stopper.lock);
-    if (!lunatic_environment_start(rt, m, &r->launch.environment, &e, &err)) {
-        pthread_mutex_unlock(&stopper.lock);
-        status = report_runtime(&err);
-        goto out;
-    }
-    stopper.running = e;
-    pthread_mutex_unlock(&stopper.lock);
-    status = finish(e, r->launch.environment.timeout_ms);
-out:
-    lunatic_environment_free(e);
-    lunatic_module_free(m);
-    lunatic_runtime_free(rt);
+    lunatic_environment_free(s.environment);
+    lunatic_module_free(s.module);
+    lunatic_runtime_free(s.runtime);
     return status;
 }
 
@@ -222,7 +192,7 @@ int cmd_run(int count, char **words)
         status = report(&err);
     else if (r.help)
         status = help_print("run");
-    else if (!take_signals_start(&err))
+    else if (!signals_start(&r.signals, &err))
         status = report(&err);
     else
         status = run(&r);

@@ -35,6 +35,7 @@ int cmd_test(int count, char **words);
  */
 bool test_is_implied(int count, char **words);
 int cmd_cc(int count, char **words);
+int cmd_ps(int count, char **words);
 
 /* Prints the help of a command, or of the program if it is NULL; EXIT_OK, or EXIT_ERROR if standard
  * output cannot be written. */

@@ -22,7 +22,28 @@ static const char run_usage[] =
     "  --max-memory SIZE  bytes of memory the main process and those it spawns may have each\n"
     "  --max-fuel N       units of fuel, of 100,000 instructions, that each of them may use\n"
     "  --timeout MS       kill the program after this time\n"
-    "  --seed N           run on one thread in an order that depends on N alone\n";
+    "  --seed N           run on one thread in an order that depends on N alone\n"
+    "  --log LEVEL        off, error, warn (crash reports; the default), info, debug or trace\n"
+    "  --log-format FORM  text, or json: an object per line\n"
+    "  --grace SECONDS    after SIGTERM or SIGINT everything ends within this time (10)\n"
+    "  --no-inspect       let 'lunatic ps' not see the program\n"
+    "\n"
+    "SIGQUIT prints what all processes do, and stops nothing.\n";
+
+static const char ps_usage[] =
+    "usage: lunatic ps [options] [PID]\n"
+    "\n"
+    "Shows the processes of the running program PID: what each does or waits for, its messages, "
+    "its\n"
+    "memory and CPU time; then how many do the same. Without PID, of the only program that runs, "
+    "or\n"
+    "else a list of your programs (root: of all).\n"
+    "\n"
+    "  --all, -a          all processes (without it, at most 1,000)\n"
+    "  --limit N, -n N    at most N\n"
+    "  --sort KEY         the greatest first: cpu, memory or queue; or by id (the default)\n"
+    "  --process ID       only this process\n"
+    "  --json             JSON instead of a table\n";
 
 static const char test_usage[] =
     "usage: lunatic test [options] MODULE [FILTER...]\n"
@@ -72,6 +93,7 @@ const struct command commands[] = {
     {"run", cmd_run, "run a WebAssembly program (the word may be left out)", run_usage},
     {"test", cmd_test, "run the tests of a WebAssembly module", test_usage},
     {"cc", cmd_cc, "compile C and C++ to a WebAssembly program", cc_usage},
+    {"ps", cmd_ps, "show what the processes of a running program do", ps_usage},
     {NULL, NULL, NULL, NULL},
 };
 

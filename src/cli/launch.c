@@ -4,11 +4,11 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "cli/args.h"
+#include "cli/log_options.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define WORKERS_MAX 1024
@@ -36,35 +36,6 @@ static void set_variable(struct launch *l, const char *text)
     l->variables[l->variable_count++] = text;
 }
 
-/* RUST_LOG as the original reads it, as far as one level for all goes: "level" or "target=level",
- * comma by comma; the last that concerns us wins. */
-static enum lunatic_log_level log_level(void)
-{
-    static const char *const names[] = {"off", "error", "warn", "info", "debug", "trace"};
-    const char *p = getenv("RUST_LOG");
-    enum lunatic_log_level level = LUNATIC_LOG_WARN;
-    size_t i;
-
-    while (p && *p != '\0') {
-        size_t length = strcspn(p, ","), target = strcspn(p, "=");
-        const char *word = p;
-
-        if (target < length) {
-            if (strncmp(p, "lunatic", 7) == 0)
-                word = p + target + 1;
-            else
-                word = NULL;
-        }
-        for (i = 0; word && i < ARRAY_COUNT(names); i++) {
-            if (strlen(names[i]) == length - (size_t)(word - p) &&
-                strncasecmp(word, names[i], strlen(names[i])) == 0)
-                level = (enum lunatic_log_level)i;
-        }
-        p += length + (p[length] == ',');
-    }
-    return level;
-}
-
 void launch_init(struct launch *l, int word_count)
 {
     extern char **environ;
@@ -79,7 +50,7 @@ void launch_init(struct launch *l, int word_count)
         l->variables[l->variable_count++] = environ[i];
     lunatic_runtime_options_init(&l->runtime);
     lunatic_environment_options_init(&l->environment);
-    l->runtime.log_level = log_level();
+    l->runtime.raise_descriptors = true;
     add_dir(l, ".");
 }
 
@@ -125,6 +96,12 @@ bool launch_take(struct launch *l, int id, const char *value, struct error *err)
         return launch_number("max-memory", value, UINT64_MAX, &l->environment.memory_max, err);
     case LAUNCH_FUEL:
         return launch_number("max-fuel", value, UINT64_MAX, &l->environment.fuel_max, err);
+    case LAUNCH_LOG:
+        l->runtime.log_level = LUNATIC_LOG_WARN;
+        l->has_log_level = true;
+        return log_level_parse(value, &l->runtime.log_level, err);
+    case LAUNCH_LOG_FORMAT:
+        return log_format_parse(value, &l->runtime.log_json, err);
     case LAUNCH_METERED:
         l->runtime.metered = true;
         return true;
@@ -142,6 +119,8 @@ bool launch_finish(struct launch *l, struct error *err)
 {
     size_t i;
 
+    if (!l->has_log_level && !log_level_from_environment(&l->runtime.log_level, err))
+        return false;
     if (l->no_current_dir)
         memmove(l->dirs, l->dirs + 1, --l->dir_count * sizeof(l->dirs[0]));
     for (i = 0; i < l->dir_count; i++) {

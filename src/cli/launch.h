@@ -14,6 +14,7 @@ struct launch {
     struct lunatic_dir *dirs; /* room for one per word of the command line */
     size_t dir_count;         /* the first is `.`, until launch_finish */
     bool no_current_dir;
+    bool has_log_level; /* --log was given */
     const char **variables;
     size_t variable_count;
     struct lunatic_runtime_options runtime;
@@ -27,6 +28,8 @@ enum {
     LAUNCH_WORKERS,
     LAUNCH_MEMORY,
     LAUNCH_FUEL,
+    LAUNCH_LOG,
+    LAUNCH_LOG_FORMAT,
     LAUNCH_METERED, /* these three, and `run --exact`, are for tests of the runtime itself */
     LAUNCH_MOVE,
     LAUNCH_OLD_KERNEL,
@@ -37,13 +40,15 @@ enum {
     {"dir", 0, true, LAUNCH_DIR}, {"no-current-dir", 0, false, LAUNCH_NO_CURRENT_DIR},             \
         {"env", 0, true, LAUNCH_ENV}, {"workers", 0, true, LAUNCH_WORKERS},                        \
         {"max-memory", 0, true, LAUNCH_MEMORY}, {"max-fuel", 0, true, LAUNCH_FUEL},                \
+        {"log", 0, true, LAUNCH_LOG}, {"log-format", 0, true, LAUNCH_LOG_FORMAT},                  \
         {"metered", 0, false, LAUNCH_METERED}, {"move-stacks", 0, false, LAUNCH_MOVE},             \
     {                                                                                              \
         "old-kernel", 0, false, LAUNCH_OLD_KERNEL                                                  \
     }
 
-/* Defaults: the directory `.`, our own environment variables, the log level that RUST_LOG says. No
- * more than `word_count` options will be taken. */
+/* Defaults: the directory `.`, our own environment variables, as many descriptors as the
+ * system allows, the log level that LUNATIC_LOG or RUST_LOG says. No more than `word_count` options
+ * will be taken. */
 void launch_init(struct launch *l, int word_count);
 void launch_deinit(struct launch *l);
 
