@@ -220,6 +220,9 @@ enum file_error file_send(int fd, const struct file_piece *pieces, size_t count,
 /* Ends receiving, sending or both. */
 enum file_error file_shut_down(int fd, bool receiving, bool sending);
 
+/* Whether a socket waits for connections. */
+bool file_listens(int fd);
+
 /* Takes a connection, which never blocks and is closed on exec. FERR_INVAL: nobody listens there.
  * Blocks until there is one. */
 enum file_error file_accept(int fd, int *out);

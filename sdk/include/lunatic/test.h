@@ -66,7 +66,7 @@ extern "C" {
     static void lunatic_test_body_##name(void);                                                    \
     LUNATIC_TEST_LINKAGE_ void lunatic_test_##name(void);                                          \
     LUNATIC_TEST_LINKAGE_                                                                          \
-        __attribute__((export_name("#lunatic_test_" marks #name))) void lunatic_test_##name(void)  \
+    __attribute__((export_name("#lunatic_test_" marks #name))) void lunatic_test_##name(void)      \
     {                                                                                              \
         lun_test_begin_();                                                                         \
         lunatic_test_body_##name();                                                                \

@@ -26,6 +26,10 @@ static void accept_work(struct wasi_job *j)
 {
     int fd = atomic_load(&j->handle->fd);
 
+    if (!file_listens(fd)) {
+        j->error = FERR_INVAL;
+        return;
+    }
     while (!file_wait(fd, false, j->option ? 0 : ACCEPT_WAIT_MS)) {
         if (j->option || !wasi_job_is_wanted(j)) {
             j->error = FERR_AGAIN;

@@ -228,6 +228,14 @@ enum file_error file_shut_down(int fd, bool receiving, bool sending)
     return result(shutdown(fd, receiving && sending ? SHUT_RDWR : sending ? SHUT_WR : SHUT_RD));
 }
 
+bool file_listens(int fd)
+{
+    socklen_t size = sizeof(int);
+    int listens = 0;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
+}
+
 enum file_error file_accept(int fd, int *out)
 {
     int got;

@@ -159,7 +159,7 @@ ESCAPE(escape_path_absolute)
 {
     char path[128];
 
-    refused(g, "/");
+    EXPECT(open_at(g, 3, "/", FOLLOW, DIRECTORY, WASI_FD_READDIR) == -FERR_PERM);
     EXPECT(open_at(g, 3, "/etc/passwd", FOLLOW, 0, WASI_FD_READ) == -FERR_PERM);
     EXPECT(open_at(g, 3, "//etc", FOLLOW, DIRECTORY, WASI_FD_READDIR) == -FERR_PERM);
     snprintf(path, sizeof(path), "%s/secret", w->dir);
@@ -212,10 +212,10 @@ ESCAPE(escape_path_bytes)
     refused_below(g, 3, "\xc0\xae\xc0\xae/secret", FERR_ILSEQ); /* ".." in too many bytes */
     for (int i = 0; i < 1000; i++)
         strcat(path, "../");
-    refused(g, path);
+    EXPECT(open_at(g, 3, path, FOLLOW, DIRECTORY, WASI_FD_READDIR) == -FERR_PERM);
     for (int i = 0; i < 500; i++)
         strcat(path, "../");
-    refused_below(g, 3, path, FERR_NAMETOOLONG);
+    EXPECT(open_at(g, 3, path, FOLLOW, DIRECTORY, WASI_FD_READDIR) == -FERR_NAMETOOLONG);
     EXPECT(errno_of(host_wasi_path_unlink_file(g, 3, WASI_MEMORY - 1, 2)) == FERR_FAULT);
     EXPECT(errno_of(host_wasi_path_unlink_file(g, 3, PATH, UINT32_MAX)) == FERR_FAULT);
     return TASK_DONE;
@@ -363,9 +363,9 @@ ESCAPE_WITH(escape_proc_cwd, "/proc")
 {
     (void)w;
     EXPECT(open_at(g, 4, "self/cwd", FOLLOW, DIRECTORY, WASI_FD_READDIR) == -FERR_LOOP);
-    EXPECT(open_at(g, 4, "self/cwd/made", FOLLOW, CREAT, WASI_FD_WRITE) == -FERR_LOOP);
-    EXPECT(errno_of(host_wasi_path_unlink_file(g, 4, PATH, put(g, PATH, "self/cwd/x"))) ==
-           FERR_LOOP);
+    EXPECT(open_at(g, 4, "self/cwd/lunatic-escaped", FOLLOW, CREAT, WASI_FD_WRITE) == -FERR_LOOP);
+    EXPECT(errno_of(host_wasi_path_unlink_file(
+               g, 4, PATH, put(g, PATH, "self/cwd/lunatic-escaped"))) == FERR_LOOP);
     EXPECT(errno_of(host_wasi_path_readlink(g, 4, PATH, put(g, PATH, "self/cwd"), DATA, 1000,
                                             OUT)) == FERR_PERM);
     return TASK_DONE;

@@ -15,7 +15,8 @@
 
 enum { NAMES = 6, STEPS = 6000 };
 
-static const char *const names[NAMES] = {"a", "b", "c", "d", "e", "f"};
+/* Names that are nowhere else: a broken walk would rename and remove by them outside. */
+static const char *const names[NAMES] = {"lun-a", "lun-b", "lun-c", "lun-d", "lun-e", "lun-f"};
 
 /* Two equal trees: [0] is used through the kernel, [1] through the walk. */
 struct trees {
@@ -54,7 +55,7 @@ static void random_path(struct trees *t, char *out, size_t size, uint32_t most)
 struct step {
     uint32_t what;
     unsigned flags;
-    char path[128], other[128];
+    char path[256], other[256];
 };
 struct result {
     enum file_error error;
