@@ -8,7 +8,19 @@ _lunatic() {
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
-    --env | --skip | --test-threads | --shuffle-seed | --arg | --workers | --seed | --max-memory | --max-fuel | --timeout) return ;;
+    --env | --skip | --test-threads | --shuffle-seed | --arg | --workers | --seed | --max-memory | --max-fuel | --timeout | --grace | --limit | --process) return ;;
+    --log)
+        mapfile -t COMPREPLY < <(compgen -W "off error warn info debug trace" -- "$word")
+        return
+        ;;
+    --log-format)
+        mapfile -t COMPREPLY < <(compgen -W "text json" -- "$word")
+        return
+        ;;
+    --sort)
+        mapfile -t COMPREPLY < <(compgen -W "id cpu memory queue" -- "$word")
+        return
+        ;;
     --format)
         mapfile -t COMPREPLY < <(compgen -W "pretty terse json junit" -- "$word")
         return
@@ -18,7 +30,7 @@ _lunatic() {
         return
         ;;
     help)
-        mapfile -t COMPREPLY < <(compgen -W "run test cc" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run test cc ps" -- "$word")
         return
         ;;
     esac
@@ -29,13 +41,17 @@ _lunatic() {
             --help" -- "$word")
         return
     fi
+    if [[ ${COMP_WORDS[1]} == ps && $COMP_CWORD -gt 1 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "--all --limit --sort --process --json --help" -- "$word")
+        return
+    fi
     if [[ $word == -* && ${COMP_WORDS[1]} != cc ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--dir --no-current-dir --env --bench --workers --seed --max-memory --max-fuel
-            --timeout --help --version" -- "$word")
+            --timeout --log --log-format --grace --no-inspect --help --version" -- "$word")
         return
     fi
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "run test cc help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run test cc ps help" -- "$word")
     fi
     mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$word")
 }
