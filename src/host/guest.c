@@ -63,6 +63,11 @@ void guest_submit(struct guest *g, struct offload_job *job)
     job->waiter = &g->process->task;
     wait_begin(g->process, WAIT_JOB, DEADLINE_NEVER, cancel_job, job);
     offload_submit(g->host->scheduler, guest_worker(g), job);
+    if (offload_finished(job)) { /* done in place: that was this slice's work */
+        struct vm_worker *w = guest_worker(g)->context;
+
+        w->tick = 1;
+    }
 }
 
 struct offload_job *guest_job_finished(struct guest *g)
