@@ -19,7 +19,7 @@ enum {
 struct command {
     const char *name;
     int (*run)(int count, char **words); /* the words after the command's name; an exit status */
-    const char *summary;
+    const char *summary; /* NULL: not in the list of commands */
     const char *usage; /* the help text of this command */
 };
 
@@ -35,6 +35,14 @@ int cmd_test(int count, char **words);
  */
 bool test_is_implied(int count, char **words);
 int cmd_cc(int count, char **words);
+int cmd_init(int count, char **words);
+
+/* Commands of the original that are refused, with words. */
+int cmd_login(int count, char **words);
+int cmd_app(int count, char **words);
+int cmd_deploy(int count, char **words);
+int cmd_control(int count, char **words);
+int cmd_node(int count, char **words);
 int cmd_ps(int count, char **words);
 
 /* Prints the help of a command, or of the program if it is NULL; EXIT_OK, or EXIT_ERROR if standard

@@ -89,11 +89,31 @@ static const char cc_usage[] =
     "  WASI_SDK_PATH      use this WASI SDK instead of Debian's packages\n"
     "  LUNATIC_CLANG      use this clang (14 or newer)\n";
 
+static const char init_usage[] =
+    "usage: lunatic init [--target TARGET]\n"
+    "\n"
+    "Sets the Cargo project in the current folder up for lunatic: afterwards 'cargo run', 'cargo "
+    "test'\n"
+    "and 'cargo bench' build for WebAssembly and run the result. Adds to .cargo/config.toml the "
+    "target\n"
+    "that the installed Rust can build for, and the runner of wasm32-wasip1 and of wasm32-wasi. "
+    "What\n"
+    "stands there stays; a target or runner of another kind is an error, and nothing is "
+    "written.\n"
+    "\n"
+    "  --target TARGET    wasm32-wasip1, or wasm32-wasi for Rust before 1.78\n";
+
 const struct command commands[] = {
     {"run", cmd_run, "run a WebAssembly program (the word may be left out)", run_usage},
     {"test", cmd_test, "run the tests of a WebAssembly module", test_usage},
+    {"init", cmd_init, "set a Cargo project up for lunatic", init_usage},
     {"cc", cmd_cc, "compile C and C++ to a WebAssembly program", cc_usage},
     {"ps", cmd_ps, "show what the processes of a running program do", ps_usage},
+    {"login", cmd_login, NULL, NULL},
+    {"app", cmd_app, NULL, NULL},
+    {"deploy", cmd_deploy, NULL, NULL},
+    {"control", cmd_control, NULL, NULL},
+    {"node", cmd_node, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -112,6 +132,8 @@ int help_print(const char *name)
 {
     const struct command *c = name ? command_find(name) : NULL;
 
+    if (c && !c->usage)
+        return c->run(0, NULL); /* says what to do instead */
     if (c) {
         fputs(c->usage, stdout);
     } else {
@@ -121,8 +143,10 @@ int help_print(const char *name)
               "Runs WebAssembly programs made of many small processes.\n"
               "\n",
               stdout);
-        for (c = commands; c->name; c++)
-            printf("  %-8s %s\n", c->name, c->summary);
+        for (c = commands; c->name; c++) {
+            if (c->summary)
+                printf("  %-8s %s\n", c->name, c->summary);
+        }
         fputs("  help     explain a command\n"
               "\n"
               "  --help, --version\n",
