@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define CONCURRENCY_MAX      512u /* a thread each, that waits */
@@ -291,11 +292,15 @@ static bool wants_colors(enum color color)
 
 static unsigned concurrency(const struct request *r)
 {
+    struct rlimit space;
     cpu_set_t set;
     unsigned wanted;
 
     if (r->threads > 0)
         return r->threads < CONCURRENCY_MAX ? (unsigned)r->threads : CONCURRENCY_MAX;
+    /* Where address space is scarce, a test may need what there is for environments. */
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+        return 1;
     wanted = sched_getaffinity(0, sizeof(set), &set) == 0
                  ? (unsigned)CPU_COUNT(&set) * CONCURRENCY_PER_CORE
                  : CONCURRENCY_MIN;

@@ -13,9 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_MS 1000000ull
-#define NS_PER_S  1000000000ull
-#define SLOW_NS   (60 * NS_PER_S)
+#define NS_PER_MS  1000000ull
+#define NS_PER_S   1000000000ull
+#define SLOW_NS    (60 * NS_PER_S)
+#define STACK_SIZE (256u << 10) /* of a thread that waits for tests */
 
 uint64_t test_clock_ns(void)
 {
@@ -32,6 +33,7 @@ struct pool {
     pthread_cond_t changed;
     size_t next;    /* the first test that nobody has taken */
     size_t running; /* threads that have not ended */
+    bool is_over;   /* no thread runs tests any more */
 };
 
 static void take_output(void *context, uint64_t process, enum lunatic_output stream,
@@ -161,8 +163,11 @@ static void *take_signals(void *arg)
     sigaddset(&set, SIGTERM);
     while (sigwait(&set, &n) != 0)
         ;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_mutex_lock(&p->lock);
+    if (p->is_over) {
+        pthread_mutex_unlock(&p->lock);
+        return NULL;
+    }
     for (size_t i = 0; i < p->next; i++) {
         const struct test *t = &p->run->tests[i];
 
@@ -190,6 +195,7 @@ bool test_run_all(struct test_run *r, struct error *err)
     size_t wanted = r->count < r->concurrency ? r->count : r->concurrency, started = 0;
     pthread_t *threads = mem_new_array(pthread_t, wanted + 1);
     pthread_condattr_t attributes;
+    pthread_attr_t thread_attributes;
     pthread_t signals;
     bool has_signals;
     int failed;
@@ -198,23 +204,29 @@ bool test_run_all(struct test_run *r, struct error *err)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&p.changed, &attributes);
     pthread_condattr_destroy(&attributes);
+    pthread_attr_init(&thread_attributes);
+    pthread_attr_setstacksize(&thread_attributes, STACK_SIZE);
     block_signals(SIG_BLOCK);
-    failed = pthread_create(&signals, NULL, take_signals, &p);
+    failed = pthread_create(&signals, &thread_attributes, take_signals, &p);
     has_signals = failed == 0;
     pthread_mutex_lock(&p.lock);
     while (started < wanted && !failed) {
-        failed = pthread_create(&threads[started], NULL, run_tests, &p);
+        failed = pthread_create(&threads[started], &thread_attributes, run_tests, &p);
         if (!failed)
             started++;
     }
     p.running = started;
     pthread_mutex_unlock(&p.lock);
+    pthread_attr_destroy(&thread_attributes);
     if (started > 0) /* fewer than were asked for will do */
         wait_for_all(&p);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     if (has_signals) {
-        pthread_cancel(signals); /* sigwait is a cancellation point */
+        pthread_mutex_lock(&p.lock);
+        p.is_over = true;
+        pthread_mutex_unlock(&p.lock);
+        pthread_kill(signals, SIGTERM);
         pthread_join(signals, NULL);
     }
     block_signals(SIG_UNBLOCK);

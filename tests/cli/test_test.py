@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -598,6 +599,18 @@ class Modules(CliTest):
         done = self.lunatic("test", self.wat('(memory 100) (func (export "#lunatic_test_f"))'), "--max-memory", "64K")
         self.assertEqual(done.returncode, 1)
         self.assertIn("note: the test could not be started: ", done.stdout)
+
+    def test_little_address_space_is_enough(self):
+        program = self.wat('(memory 1)' + "".join(f'(func (export "#lunatic_test_t{i}"))' for i in range(100)))
+        with open(LUNATIC, "rb") as f:
+            if re.search(b"__[at]san_init", f.read()):
+                self.skipTest("a sanitizer needs more")
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+
+        done = self.lunatic("test", program, preexec_fn=limit)
+        self.assertIn("100 passed", done.stdout)
 
     def test_many_tests(self):
         done = self.lunatic("test", "-q", self.wat("".join(f'(func (export "#lunatic_test_t{i}"))' for i in range(500))))
