@@ -8,7 +8,11 @@ _lunatic() {
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
-    --env | --skip | --test-threads | --shuffle-seed | --arg | --workers | --seed | --max-memory | --max-fuel | --timeout | --grace | --limit | --process) return ;;
+    --env | --skip | --test-threads | --shuffle-seed | --arg | --workers | --seed | --max-memory | --max-fuel | --timeout | --inherit-env | --max-cpu | --max-processes | --max-mailbox | --max-messages | --max-descriptors | --max-timers | --allow-net | --deny-net | --grace | --limit | --process) return ;;
+    --policy)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
     --log)
         mapfile -t COMPREPLY < <(compgen -W "off error warn info debug trace" -- "$word")
         return
@@ -37,7 +41,9 @@ _lunatic() {
     if [[ $word == -* && ${COMP_WORDS[1]} == test ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--skip --exact --ignored --include-ignored --exclude-should-panic --list
             --nocapture --show-output --test-threads --timeout --shuffle --shuffle-seed --quiet --format --color
-            --report-time --junit --logfile --arg --dir --no-current-dir --env --workers --max-memory --max-fuel
+            --report-time --junit --logfile --arg --dir --no-current-dir --env --inherit-env --workers --max-memory --max-fuel
+            --max-cpu --max-processes --max-mailbox --max-messages --max-descriptors --max-timers --allow-net
+            --deny-net --allow-database --no-spawn --no-configs --no-compile --policy
             --help" -- "$word")
         return
     fi
@@ -46,7 +52,9 @@ _lunatic() {
         return
     fi
     if [[ $word == -* && ${COMP_WORDS[1]} != cc ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--dir --no-current-dir --env --bench --workers --seed --max-memory --max-fuel
+        mapfile -t COMPREPLY < <(compgen -W "--dir --no-current-dir --env --inherit-env --bench --workers --seed --max-memory --max-fuel
+            --max-cpu --max-processes --max-mailbox --max-messages --max-descriptors --max-timers --allow-net
+            --deny-net --allow-database --no-spawn --no-configs --no-compile --policy
             --timeout --log --log-format --grace --no-inspect --help --version" -- "$word")
         return
     fi

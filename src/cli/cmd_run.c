@@ -85,7 +85,7 @@ static bool read_request(struct request *r, int count, char **words, struct erro
     int id;
 
     r->args = mem_new_array(const char *, (size_t)count + 2);
-    launch_init(&r->launch, count);
+    launch_init(&r->launch);
     r->signals.grace_ms = GRACE_MS_DEFAULT;
     args_init(&a, options, count, words);
     while ((id = args_next(&a, &value, err)) != ARGS_END) {

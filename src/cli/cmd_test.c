@@ -244,7 +244,7 @@ static bool read_request(struct request *r, int count, char **words, struct erro
     r->selection.filters = mem_new_array(const char *, room);
     r->selection.skips = mem_new_array(const char *, room);
     r->args[r->arg_count++] = ""; /* the program's name, to come */
-    launch_init(&r->launch, count);
+    launch_init(&r->launch);
     args_init(&a, options, count, words);
     while ((id = args_next(&a, &value, err)) != ARGS_END) {
         if (id == ARGS_ERROR)

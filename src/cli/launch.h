@@ -8,26 +8,18 @@
 #define CLI_LAUNCH_H
 
 #include "base/error.h"
+#include "cli/policy.h"
 #include "runtime/lunatic_runtime.h"
 
 struct launch {
-    struct lunatic_dir *dirs; /* room for one per word of the command line */
-    size_t dir_count;         /* the first is `.`, until launch_finish */
-    bool no_current_dir;
+    struct policy policy;
     bool has_log_level; /* --log was given */
-    const char **variables;
-    size_t variable_count;
     struct lunatic_runtime_options runtime;
     struct lunatic_environment_options environment;
 };
 
 enum {
-    LAUNCH_DIR = 1,
-    LAUNCH_NO_CURRENT_DIR,
-    LAUNCH_ENV,
-    LAUNCH_WORKERS,
-    LAUNCH_MEMORY,
-    LAUNCH_FUEL,
+    LAUNCH_WORKERS = POLICY_END,
     LAUNCH_LOG,
     LAUNCH_LOG_FORMAT,
     LAUNCH_METERED, /* these three, and `run --exact`, are for tests of the runtime itself */
@@ -37,19 +29,16 @@ enum {
 };
 
 #define LAUNCH_OPTIONS                                                                             \
-    {"dir", 0, true, LAUNCH_DIR}, {"no-current-dir", 0, false, LAUNCH_NO_CURRENT_DIR},             \
-        {"env", 0, true, LAUNCH_ENV}, {"workers", 0, true, LAUNCH_WORKERS},                        \
-        {"max-memory", 0, true, LAUNCH_MEMORY}, {"max-fuel", 0, true, LAUNCH_FUEL},                \
-        {"log", 0, true, LAUNCH_LOG}, {"log-format", 0, true, LAUNCH_LOG_FORMAT},                  \
-        {"metered", 0, false, LAUNCH_METERED}, {"move-stacks", 0, false, LAUNCH_MOVE},             \
+    POLICY_OPTIONS, {"workers", 0, true, LAUNCH_WORKERS}, {"log", 0, true, LAUNCH_LOG},            \
+        {"log-format", 0, true, LAUNCH_LOG_FORMAT}, {"metered", 0, false, LAUNCH_METERED},         \
+        {"move-stacks", 0, false, LAUNCH_MOVE},                                                    \
     {                                                                                              \
         "old-kernel", 0, false, LAUNCH_OLD_KERNEL                                                  \
     }
 
 /* Defaults: the directory `.`, our own environment variables, as many descriptors as the
- * system allows, the log level that LUNATIC_LOG or RUST_LOG says. No more than `word_count` options
- * will be taken. */
-void launch_init(struct launch *l, int word_count);
+ * system allows, the log level that LUNATIC_LOG or RUST_LOG says. */
+void launch_init(struct launch *l);
 void launch_deinit(struct launch *l);
 
 /* Takes an option; `value` is borrowed for good. False: the value makes no sense. */

@@ -102,6 +102,9 @@ bool file_read_all(const char *path, size_t size_max, struct bytes *out, struct 
 /* Closes; -1 is harmless. May block on some file systems when data is written back. */
 void file_close(int fd);
 
+/* Descriptors that this program may have open at a time. */
+uint64_t file_count_limit(void);
+
 /* A second descriptor of the same open file; -1: none left. */
 int file_duplicate(int fd);
 

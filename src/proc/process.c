@@ -367,10 +367,10 @@ static void count_tick(struct process *p, const struct worker *w)
 /* Runs the body for a slice, with a watch. */
 static enum task_result run_clocked(struct process *p, struct worker *w)
 {
-    uint64_t start = scheduler_cpu_ns(w), max_ms = p->config->cpu_max_ms;
+    uint64_t begin = scheduler_slice_begin(w), max_ms = p->config->cpu_max_ms;
     enum task_result result = p->class_->run(p, w);
 
-    add_cpu(p, scheduler_cpu_ns(w) - start);
+    add_cpu(p, scheduler_slice_ns(w, begin));
     if (UNLIKELY(process_cpu_ns(p) / NS_PER_MS >= max_ms) && !p->is_dying && result != TASK_DONE)
         die_of_limit(p, LIMIT_CPU);
     return result;

@@ -128,22 +128,6 @@ void lunatic_environment_stop(struct lunatic_environment *e)
 
 /* ---- its beginning ---- */
 
-static bool add_variables(struct config *c, const struct lunatic_environment_options *o)
-{
-    for (size_t i = 0; i < o->variable_count; i++) {
-        struct slice all = slice_text(o->variables[i]);
-        const char *equals = strchr(o->variables[i], '=');
-        size_t name;
-
-        if (!equals || !slice_is_utf8(all))
-            continue;
-        name = (size_t)(equals - o->variables[i]);
-        if (!config_add_variable(c, slice_make(all.data, name), slice_text(equals + 1)))
-            return false;
-    }
-    return true;
-}
-
 /* Directories are opened when they are first used; whoever starts a program learns now that one
  * cannot be. */
 static bool check_dirs(const struct lunatic_environment_options *o, struct error *err)
@@ -159,39 +143,6 @@ static bool check_dirs(const struct lunatic_environment_options *o, struct error
         file_close(fd);
     }
     return true;
-}
-
-static struct config *config_make(const struct lunatic_environment_options *o, struct error *err)
-{
-    struct config *c = config_new();
-    bool ok = c != NULL;
-
-    for (size_t i = 0; ok && i < o->arg_count; i++)
-        ok = config_add_arg(c, slice_text(o->args[i]));
-    ok = ok && add_variables(c, o);
-    for (size_t i = 0; ok && i < o->dir_count; i++) {
-        const struct lunatic_dir *d = &o->dirs[i];
-
-        ok = config_add_dir(c, slice_text(d->host_path),
-                            slice_text(d->guest_path ? d->guest_path : d->host_path), false);
-    }
-    if (!ok) {
-        config_unref(c);
-        fail(err, ERR_LIMIT, "arguments, variables and directories exceed %u bytes",
-             CONFIG_STRINGS_SIZE_MAX);
-        return NULL;
-    }
-    if (o->memory_max)
-        c->memory_max = o->memory_max;
-    c->fuel_max = o->fuel_max;
-    c->rights = (o->deny_compile ? 0u : (unsigned)RIGHT_COMPILE_MODULES) |
-                (o->deny_configs ? 0u : (unsigned)RIGHT_CREATE_CONFIGS) |
-                (o->deny_spawn ? 0u : (unsigned)RIGHT_SPAWN_PROCESSES);
-    if (!config_restrict(c, NULL, NULL, err)) {
-        config_unref(c);
-        return NULL;
-    }
-    return c;
 }
 
 static void write_output(void *context, uint64_t process_id, enum output_stream stream,
@@ -258,7 +209,7 @@ bool lunatic_environment_start(struct lunatic_runtime *rt, struct lunatic_module
     bool ok;
 
     if (!options_read(options, &o, &words) || !check_dirs(&o, &words) ||
-        !(c = config_make(&o, &words)))
+        !(c = runtime_main_config(&o, &words)))
         return runtime_fail(err, &words);
     e = mem_new(struct lunatic_environment);
     e->runtime = rt;

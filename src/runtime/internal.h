@@ -97,4 +97,9 @@ void runtime_environment_timeout(struct lunatic_environment *e);
 /* Hooks of host and proc. */
 void runtime_main_failed(struct environment *e, const char *words);
 
+/* main_config.c: the configuration of an environment's main process. One reference, the caller's.
+ * NULL: `err` says why. */
+struct config *runtime_main_config(const struct lunatic_environment_options *o, struct error *err)
+    MUST_USE;
+
 #endif

@@ -108,6 +108,7 @@ void lunatic_module_free(struct lunatic_module *m);
 struct lunatic_dir {
     const char *host_path;
     const char *guest_path; /* NULL: the same */
+    bool read_only;         /* nothing in it can be changed */
 };
 
 /* Where a process has written. */
@@ -141,8 +142,29 @@ struct lunatic_environment_options {
                    size_t size);
     void *output_context;
     bool output_is_copied; /* our standard output (and the log) get the same besides */
+    /* Limits; 0: the default, which docs/permissions.md names, UINT64_MAX: none. A process that
+     * exceeds one of its CPU time or mailbox fails. */
+    uint64_t cpu_max_ms;           /* CPU time of a process */
+    uint64_t process_count_max;    /* processes of the environment */
+    uint64_t mailbox_size_max;     /* bytes waiting in the mailbox of a process */
+    uint64_t mailbox_count_max;    /* messages */
+    uint64_t descriptor_count_max; /* files and sockets a process has open */
+    uint64_t timer_count_max;      /* messages sent with a delay that are under way, of a process */
+    /* Network rules, "[OPERATION,...=]HOST[:PORT[-PORT]]": what `deny_network` names is denied;
+     * where some of `allow_network` are about an operation, only what they name is allowed. */
+    const char *const *allow_network;
+    size_t allow_network_count;
+    const char *const *deny_network;
+    size_t deny_network_count;
+    const char *const
+        *databases; /* paths below which SQLite databases may be; none: no such rule */
+    size_t database_count;
 };
 void lunatic_environment_options_init(struct lunatic_environment_options *o);
+
+/* Whether a text is a network rule, or a path for `databases`; false with words in `err`. */
+bool lunatic_check_network_rule(const char *text, struct lunatic_error *err);
+bool lunatic_check_database_path(const char *text, struct lunatic_error *err);
 
 /* What lunatic_module_export tells. */
 enum lunatic_export_kind {

@@ -29,6 +29,7 @@
 #define GLOBAL_BATCH 32u
 #define SLICE_LEAST_NS                                                                             \
     (500 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it */
+#define SLICE_TRUSTED_NS (200 * NS_PER_US) /* the cycle counter is believed up to here */
 #define BUSY_TIME_NS                                                                               \
     (20 * NS_PER_MS)  /* so long after a used-up slice more of them are to be expected, */
 #define BUSY_RUNS 64u /* or for so many slices */
@@ -50,7 +51,7 @@ struct core {
     uint64_t cycles_per_ms; /* measured; a low guess at first */
     uint64_t base_cycles, base_ns;
     uint64_t polled_ns;
-    uint64_t cpu_readings; /* deterministic: see scheduler_cpu_ns */
+    uint64_t cpu_seen_ns;  /* the thread's CPU time when scheduler_slice_ns last asked for it */
     uint64_t busy_runs;    /* how many had run then */
     uint64_t alarm_ns;     /* an extra tick comes then; DEADLINE_NEVER: none */
     uint64_t alarm_for_ns; /* because of this deadline; DEADLINE_NEVER: none */

@@ -248,11 +248,25 @@ uint64_t scheduler_realtime_ns(const struct scheduler *s)
     return VIRTUAL_EPOCH_NS + scheduler_now_ns(s) - s->options.virtual_start_ns;
 }
 
-uint64_t scheduler_cpu_ns(struct worker *w)
+uint64_t scheduler_slice_begin(const struct worker *w)
 {
+    return w->scheduler->options.deterministic ? 0 : clock_cycles();
+}
+
+uint64_t scheduler_slice_ns(struct worker *w, uint64_t begin)
+{
+    struct core *c = core_of(w);
+    uint64_t ns, cpu_ns, used_ns;
+
     if (w->scheduler->options.deterministic)
-        return core_of(w)->cpu_readings += w->scheduler->options.virtual_slice_ns;
-    return clock_thread_cpu_ns();
+        return w->scheduler->options.virtual_slice_ns;
+    ns = (clock_cycles() - begin) * 1000 / (c->cycles_per_ms / 1000 + 1);
+    if (ns < SLICE_TRUSTED_NS)
+        return ns;
+    cpu_ns = clock_thread_cpu_ns();
+    used_ns = cpu_ns - c->cpu_seen_ns;
+    c->cpu_seen_ns = cpu_ns;
+    return ns < used_ns ? ns : used_ns;
 }
 
 void scheduler_random(struct worker *w, void *data, size_t size)

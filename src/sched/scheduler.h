@@ -87,9 +87,12 @@ uint64_t scheduler_now_ns(const struct scheduler *s);
  * otherwise the machine's. Any thread. */
 uint64_t scheduler_realtime_ns(const struct scheduler *s);
 
-/* CPU time of the calling worker, to measure what a run uses; in deterministic runs a counter that
- * moves with each call, since there the same seed must give the same. Workers only. */
-uint64_t scheduler_cpu_ns(struct worker *w);
+/* To measure what a run uses, in a few ns: _begin before it, and what that gave to _ns after it. By
+ * the cycle counter; where that says much, not more than the CPU time of the thread, so that time
+ * in which others had the core does not count. In deterministic runs a constant, since there the
+ * same seed must give the same. The calling worker only. */
+uint64_t scheduler_slice_begin(const struct worker *w);
+uint64_t scheduler_slice_ns(struct worker *w, uint64_t begin);
 
 /* The seeded generator of a deterministic run, else the kernel's randomness. Workers only. */
 void scheduler_random(struct worker *w, void *data, size_t size);

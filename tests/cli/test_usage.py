@@ -15,7 +15,7 @@ class Usage(CliTest):
                 self.assertIn(command, done.stdout)
 
     def test_each_command_explains_itself(self):
-        for command, option in (("run", "--dir DIR"), ("cc", "-o PROGRAM.wasm")):
+        for command, option in (("run", "--dir HOST"), ("cc", "-o PROGRAM.wasm")):
             for words in ([command, "--help"], ["help", command]):
                 done = self.lunatic(*words)
                 self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -64,8 +64,9 @@ TEST(the_time_of_an_environment_is_limited_from_its_start)
 
 TEST(a_directory_that_cannot_be_opened_is_an_error_of_the_start)
 {
-    const struct lunatic_dir dirs[] = {{"/", NULL}, {"/no/such/directory", "/data"}};
-    const struct lunatic_dir file[] = {{"/proc/self/status", NULL}};
+    const struct lunatic_dir dirs[] = {{.host_path = "/"},
+                                       {.host_path = "/no/such/directory", .guest_path = "/data"}};
+    const struct lunatic_dir file[] = {{.host_path = "/proc/self/status"}};
     struct lunatic_runtime *rt = make();
     struct lunatic_environment_options o;
     struct lunatic_environment *e;
