@@ -232,28 +232,26 @@ enum file_error file_path_make_directory(int dir, const char *path)
     return e;
 }
 
-enum file_error file_path_remove_directory(int dir, const char *path)
+static enum file_error remove_place(int dir, const char *path, int flags)
 {
     struct place p;
     enum file_error e = place_open(dir, path, &p);
 
     if (e)
         return e;
-    e = place_result(unlinkat(p.dir, p.name, AT_REMOVEDIR));
+    e = place_result(unlinkat(p.dir, p.name, flags));
     place_close(&p);
     return e;
 }
 
+enum file_error file_path_remove_directory(int dir, const char *path)
+{
+    return remove_place(dir, path, AT_REMOVEDIR);
+}
+
 enum file_error file_path_unlink(int dir, const char *path)
 {
-    struct place p;
-    enum file_error e = place_open(dir, path, &p);
-
-    if (e)
-        return e;
-    e = place_result(unlinkat(p.dir, p.name, 0));
-    place_close(&p);
-    return e;
+    return remove_place(dir, path, 0);
 }
 
 enum file_error file_path_rename(int old_dir, const char *old_path, int new_dir,

@@ -59,20 +59,28 @@ void vmem_set_fallbacks(bool on)
     fallbacks = on;
 }
 
-static bool read_number(const char *path, uint64_t *out)
+/* The beginning of a small file as text. False: it cannot be read, or is empty. */
+static bool read_text(const char *path, char *text, size_t size)
 {
-    char text[64];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n;
-    char *end;
 
     if (fd < 0)
         return false;
-    n = read(fd, text, sizeof(text) - 1);
+    n = read(fd, text, size - 1);
     close(fd);
     if (n <= 0)
         return false;
     text[n] = 0;
+    return true;
+}
+
+static bool read_number(const char *path, uint64_t *out)
+{
+    char text[64], *end;
+
+    if (!read_text(path, text, sizeof(text)))
+        return false;
     *out = strtoull(text, &end, 10);
     return end != text; /* "max" is no number: no limit */
 }
@@ -80,17 +88,10 @@ static bool read_number(const char *path, uint64_t *out)
 static uint64_t meminfo(const char *key)
 {
     char text[4096];
-    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-    ssize_t n;
     const char *at;
 
-    if (fd < 0)
+    if (!read_text("/proc/meminfo", text, sizeof(text)))
         return 0;
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (n <= 0)
-        return 0;
-    text[n] = 0;
     at = strstr(text, key);
     return at ? strtoull(at + strlen(key), NULL, 10) * 1024 : 0;
 }
@@ -100,17 +101,10 @@ static uint64_t meminfo(const char *key)
 static bool cgroup_memory(uint64_t *limit, uint64_t *used)
 {
     char text[1024], path[1200], *line, *save = NULL;
-    int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-    ssize_t n;
     bool found = false;
 
-    if (fd < 0)
+    if (!read_text("/proc/self/cgroup", text, sizeof(text)))
         return false;
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (n <= 0)
-        return false;
-    text[n] = 0;
     *limit = UINT64_MAX;
     for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         bool unified = strncmp(line, "0::", 3) == 0;

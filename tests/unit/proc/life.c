@@ -113,10 +113,7 @@ TEST(messages_arrive_in_sending_order)
     struct world w;
 
     for (uint64_t seed = 0; seed < 20; seed++) {
-        CHECK(world_open(&w, seed));
-        world_spawn(&w, note_messages, 0, 0);
-        world_spawn(&w, send_ten, PROCESS_MAIN, 0);
-        CHECK(world_run(&w));
+        CHECK(world_pair(&w, seed, note_messages, send_ten));
         CHECK_NOTED(&w, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, TIMED_OUT);
         CHECK(world_close(&w));
     }
@@ -650,10 +647,7 @@ TEST(an_answer_ends_the_wait_with_its_key)
 {
     struct world w;
 
-    CHECK(world_open(&w, 5));
-    world_spawn(&w, asks, 0, 0);
-    world_spawn(&w, answers, PROCESS_MAIN, 0);
-    CHECK(world_run(&w));
+    CHECK(world_pair(&w, 5, asks, answers));
     CHECK_NOTED(&w, 2);
     CHECK(world_close(&w));
 }
@@ -691,10 +685,7 @@ TEST(a_kill_cancels_the_wait)
 {
     struct world w;
 
-    CHECK(world_open(&w, 5));
-    world_spawn(&w, waits_cancellably, 0, 0);
-    world_spawn(&w, kills_other, PROCESS_MAIN, 0);
-    CHECK(world_run(&w));
+    CHECK(world_pair(&w, 5, waits_cancellably, kills_other));
     CHECK_NOTED(&w, 5);
     CHECK(w.exit.reason == EXIT_KILLED);
     CHECK(world_close(&w));

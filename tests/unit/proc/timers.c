@@ -41,10 +41,7 @@ TEST(receive_by_tag_ends_at_its_deadline)
 {
     struct world w;
 
-    CHECK(world_open(&w, 1));
-    world_spawn(&w, waits_for_tag, 0, 0);
-    world_spawn(&w, sends_others, PROCESS_MAIN, 0);
-    CHECK(world_run(&w));
+    CHECK(world_pair(&w, 1, waits_for_tag, sends_others));
     CHECK_NOTED(&w, 1);
     CHECK(world_close(&w));
 }
@@ -78,10 +75,7 @@ TEST(messages_of_other_tags_do_not_wake)
 {
     struct world w;
 
-    CHECK(world_open(&w, 1));
-    world_spawn(&w, counts_its_runs, 0, 0);
-    world_spawn(&w, sends_many, PROCESS_MAIN, 0);
-    CHECK(world_run(&w));
+    CHECK(world_pair(&w, 1, counts_its_runs, sends_many));
     CHECK_NOTED(&w, 1);
     CHECK(world_close(&w));
 }
@@ -118,10 +112,7 @@ TEST(timers_deliver_after_their_creator_has_ended)
 {
     struct world w;
 
-    CHECK(world_open(&w, 1));
-    world_spawn(&w, notes_tags, 0, 0);
-    world_spawn(&w, sets_timers, PROCESS_MAIN, 0);
-    CHECK(world_run(&w));
+    CHECK(world_pair(&w, 1, notes_tags, sets_timers));
     CHECK_NOTED(&w, 1, 11, 21, 31);
     CHECK(environment_timer_count(w.environment) == 0);
     CHECK(world_close(&w));
@@ -150,10 +141,7 @@ TEST(cancel_tells_the_truth)
 {
     struct world w;
 
-    CHECK(world_open(&w, 1));
-    world_spawn(&w, notes_tags, 0, 0);
-    world_spawn(&w, cancels, PROCESS_MAIN, 0);
-    CHECK(world_run(&w));
+    CHECK(world_pair(&w, 1, notes_tags, cancels));
     CHECK_NOTED(&w, 1);
     CHECK(world_close(&w));
 }
@@ -243,10 +231,7 @@ TEST(a_receive_may_list_many_tags)
     struct world w;
 
     for (uint64_t seed = 0; seed < 20; seed++) {
-        CHECK(world_open(&w, seed));
-        world_spawn(&w, waits_for_many, 0, 0);
-        world_spawn(&w, sends_up_to_nine, PROCESS_MAIN, 0);
-        CHECK(world_run(&w));
+        CHECK(world_pair(&w, seed, waits_for_many, sends_up_to_nine));
         CHECK(w.event_count == 2 && w.events[0] == 7 && w.events[1] >= 6);
         CHECK(world_close(&w));
     }

@@ -66,6 +66,15 @@ bool world_run(struct world *w)
     return EXPECT(scheduler_run(w->scheduler, &err));
 }
 
+bool world_pair(struct world *w, uint64_t seed, role_fn *main_role, role_fn *second)
+{
+    if (!world_open(w, seed))
+        return false;
+    world_spawn(w, main_role, 0, 0);
+    world_spawn(w, second, PROCESS_MAIN, 0);
+    return world_run(w);
+}
+
 bool world_close(struct world *w)
 {
     bool ok;

@@ -49,6 +49,9 @@ bool world_open(struct world *w, uint64_t seed);
 /* Real threads; ends when the main process does. */
 bool world_open_parallel(struct world *w, uint32_t worker_count);
 bool world_run(struct world *w);
+/* Opens a world, spawns `main_role`, then `second` whose `other` is the main process, and runs it.
+ */
+bool world_pair(struct world *w, uint64_t seed, role_fn *main_role, role_fn *second);
 /* Frees everything; false (and noted) if any node, bond or actor is left. */
 bool world_close(struct world *w);
 
