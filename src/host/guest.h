@@ -21,6 +21,7 @@ struct wasi;        /* wasi/: its files */
 enum guest_wait {
     WAIT_JOB = WAIT_OTHER, /* an offload job: `object` */
     WAIT_COMPILED,         /* a variant of a module that is being compiled: `object` */
+    WAIT_COPY,             /* its turn to copy the rest of much data: `value` bytes are done */
     /* wasi/ has its own from WAIT_OTHER + 32 on */
 };
 

@@ -92,6 +92,7 @@ static void tell_wait(struct guest_view *v, const struct process *p)
         add_deadline(v, p, "for ");
         return;
     }
+    case WAIT_COPY:
     case WAIT_WASI_YIELD:
     case WAIT_WASI_RANDOM:
         v->wait = "turn";

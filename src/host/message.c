@@ -7,6 +7,9 @@
 #define RECEIVE_TAGS_MAX  65536u     /* tags of one receive: all are looked at without a pause */
 #define NO_MESSAGE        "there is no current message"
 #define NO_DATA           "there is no current data message"
+#define NO_ROOM           "no memory for the message, or it exceeds 4 GiB"
+#define NO_MORE           "the read position is beyond the end"
+#define COPY_PIECE        (8u << 20) /* bytes copied without a pause */
 
 static inline struct actors *actors_of(const struct guest *g)
 {
@@ -39,6 +42,58 @@ struct outcome host_message_create_data(struct guest *g, uint64_t tag, uint64_t 
     return done(0);
 }
 
+/* Of much data a piece is copied at a time, and others run in between. `rest` bytes are left. */
+static uint32_t copy_piece(uint64_t rest)
+{
+    return rest < COPY_PIECE ? (uint32_t)rest : COPY_PIECE;
+}
+
+/* Says that `done_size` of `size` bytes are copied. False: all; the wait, if there was one, is
+ * over.
+ */
+static bool copy_goes_on(struct process *p, uint64_t done_size, uint64_t size)
+{
+    if (done_size == size) {
+        if (p->wait.kind == WAIT_COPY)
+            wait_end(p);
+        return false;
+    }
+    if (p->wait.kind != WAIT_COPY)
+        wait_begin(p, WAIT_COPY, DEADLINE_NEVER, NULL, NULL);
+    p->wait.value = done_size;
+    return true;
+}
+
+static uint64_t copied(const struct process *p)
+{
+    return p->wait.kind == WAIT_COPY ? p->wait.value : 0;
+}
+
+static struct outcome write_much(struct guest *g, struct message *m, const uint8_t *data,
+                                 uint32_t size)
+{
+    uint64_t at = copied(g->process);
+    uint32_t piece = copy_piece(size - at);
+
+    if (at == 0 && !message_reserve(m, size)) /* no piece fails later */
+        return guest_trap_in(g, "host_message_write_data", NO_ROOM);
+    ASSERT(message_write(m, data + at, piece));
+    return copy_goes_on(g->process, at + piece, size) ? guest_yield() : done(size);
+}
+
+static struct outcome read_much(struct guest *g, struct message *m, uint8_t *data, uint32_t size)
+{
+    uint64_t at = copied(g->process), end = size;
+    size_t count;
+
+    if (at == 0 && m->position > m->size)
+        return guest_trap_in(g, "host_message_read_data", NO_MORE);
+    if (end > at + (m->size - m->position))
+        end = at + (m->size - m->position);
+    ASSERT(message_read(m, data + at, copy_piece(end - at), &count));
+    return copy_goes_on(g->process, at + count, end) ? guest_yield() : done(end);
+}
+
 struct outcome host_message_write_data(struct guest *g, uint32_t ptr, uint32_t size)
 {
     struct message *m = data_of(g);
@@ -48,8 +103,10 @@ struct outcome host_message_write_data(struct guest *g, uint32_t ptr, uint32_t s
         return guest_trap(g, NO_DATA);
     if (UNLIKELY(!guest_bytes(g, ptr, size, &data)))
         return guest_trap_range(g);
+    if (UNLIKELY(size > COPY_PIECE))
+        return write_much(g, m, data, size);
     if (UNLIKELY(!message_write(m, data, size)))
-        return guest_trap(g, "no memory for the message, or it exceeds 4 GiB");
+        return guest_trap(g, NO_ROOM);
     return done(size);
 }
 
@@ -63,8 +120,10 @@ struct outcome host_message_read_data(struct guest *g, uint32_t ptr, uint32_t si
         return guest_trap(g, NO_DATA);
     if (UNLIKELY(!guest_bytes(g, ptr, size, &data)))
         return guest_trap_range(g);
+    if (UNLIKELY(size > COPY_PIECE))
+        return read_much(g, m, data, size);
     if (UNLIKELY(!message_read(m, data, size, &count)))
-        return guest_trap(g, "the read position is beyond the end");
+        return guest_trap(g, NO_MORE);
     return done(count);
 }
 

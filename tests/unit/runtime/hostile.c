@@ -92,3 +92,45 @@ TEST(a_spawn_reads_a_limited_number_of_parameters)
     CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
     CHECK_TEXT(how.text, "lunatic::process::spawn: more than 1,000 parameters");
 }
+
+/* 20 MiB and 3 bytes are written and read in pieces; the bytes around the edges of the pieces are
+ * where they were, a second read gets what is left, and one beyond the end traps. */
+TEST(much_data_is_copied_in_pieces)
+{
+    struct lunatic_exit how;
+
+    CHECK(run("(module"
+              "(import \"lunatic::message\" \"create_data\" (func $create (param i64 i64)))"
+              "(import \"lunatic::message\" \"write_data\""
+              " (func $write (param i32 i32) (result i32)))"
+              "(import \"lunatic::message\" \"read_data\""
+              " (func $read (param i32 i32) (result i32)))"
+              "(import \"lunatic::message\" \"seek_data\" (func $seek (param i64)))"
+              "(memory (export \"memory\") 1024)"
+              "(func $equal (param i32 i32)"
+              " (if (i32.ne (local.get 0) (local.get 1)) (then unreachable)))"
+              "(func (export \"_start\") (local $i i32)"
+              " (loop $l (i32.store (local.get $i) (local.get $i))"
+              "  (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4096)))"
+              "   (i32.const 20971520))))"
+              " (i32.store (i32.const 20971520) (i32.const 0xcba))"
+              " (call $create (i64.const 1) (i64.const 0))"
+              " (call $equal (i32.const 20971523)"
+              "  (call $write (i32.const 0) (i32.const 20971523)))"
+              " (call $equal (i32.const 9000001)"
+              "  (call $read (i32.const 33554432) (i32.const 9000001)))"
+              " (call $equal (i32.const 11971522)"
+              "  (call $read (i32.const 42554433) (i32.const 20971523)))"
+              " (local.set $i (i32.const 0))"
+              " (loop $l (call $equal (local.get $i)"
+              "   (i32.load (i32.add (local.get $i) (i32.const 33554432))))"
+              "  (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 4096)))"
+              "   (i32.const 20971520))))"
+              " (call $equal (i32.const 0xcba) (i32.load (i32.const 54525952)))"
+              " (call $equal (i32.const 0) (call $read (i32.const 0) (i32.const 20971523)))"
+              " (call $seek (i64.const 20971524))"
+              " (drop (call $read (i32.const 0) (i32.const 20971523)))))",
+              &how));
+    CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
+    CHECK_TEXT(how.text, "lunatic::message::read_data: the read position is beyond the end");
+}
