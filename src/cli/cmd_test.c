@@ -44,6 +44,7 @@ enum {
     OPT_EXCLUDE_SHOULD_PANIC,
     OPT_ARG,
     OPT_EXACT_TRAPS,
+    OPT_SEED,
     OPT_NOTHING, /* accepted, because the harness does, and without a meaning here */
     OPT_HELP
 };
@@ -73,6 +74,9 @@ static const struct option options[] = {
     {"exact-traps", 0, false, OPT_EXACT_TRAPS}, /* `run --exact`; for tests of the runtime itself */
     {"test", 0, false, OPT_NOTHING},
     {"force-run-in-process", 0, false, OPT_NOTHING},
+    {"seed", 0, true, OPT_SEED},     /* these three are of `run`: a runner of cargo may */
+    {"grace", 0, true, OPT_NOTHING}, /* have them, for programs that are no tests */
+    {"no-inspect", 0, false, OPT_NOTHING},
     {"Z", 'Z', true, OPT_NOTHING},
     {"help", 'h', false, OPT_HELP},
     {NULL, 0, false, 0},
@@ -82,6 +86,7 @@ enum color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 /* What the command line says. The arrays have room for every word of it. */
 struct request {
+    bool is_implied; /* what is before the path was written for `run` */
     const char *path;
     const char **args; /* of the guest */
     size_t arg_count;
@@ -151,7 +156,10 @@ static bool take_option(struct request *r, int id, const char *value, struct err
         r->selection.ignored = TEST_IGNORED_TOO;
         return true;
     case OPT_EXACT:
-        r->selection.is_exact = true;
+        if (r->is_implied && !r->path)
+            r->launch.runtime.exact = true;
+        else
+            r->selection.is_exact = true;
         return true;
     case OPT_SKIP:
         r->selection.skips[r->selection.skip_count++] = value;
@@ -183,7 +191,12 @@ static bool take_option(struct request *r, int id, const char *value, struct err
             return false;
         return r->threads > 0 || fail(err, ERR_USAGE, "option '--test-threads' wants at least 1");
     case OPT_TIMEOUT:
-        return read_timeout(value, &r->timeout_ns, err);
+        if (!r->is_implied || r->path)
+            return read_timeout(value, &r->timeout_ns, err);
+        if (!launch_number("timeout", value, TIMEOUT_MAX_S, &r->timeout_ns, err))
+            return false;
+        r->timeout_ns *= 1000000;
+        return true;
     case OPT_JUNIT:
         r->junit = value;
         return true;
@@ -210,6 +223,8 @@ static bool take_option(struct request *r, int id, const char *value, struct err
     case OPT_EXACT_TRAPS:
         r->launch.runtime.exact = true;
         return true;
+    case OPT_SEED:
+        return fail(err, ERR_USAGE, "option '--seed' is for 'run': tests run side by side");
     case OPT_NOTHING:
         return true;
     default:
@@ -484,10 +499,10 @@ static int test(struct request *r, uint64_t begin_ns)
     return status;
 }
 
-int cmd_test(int count, char **words)
+static int run_command(int count, char **words, bool is_implied)
 {
     uint64_t begin_ns = test_clock_ns();
-    struct request r = {0};
+    struct request r = {.is_implied = is_implied};
     struct error err = {0};
     int status;
 
@@ -501,7 +516,17 @@ int cmd_test(int count, char **words)
     return status;
 }
 
+int cmd_test(int count, char **words)
+{
+    return run_command(count, words, false);
+}
+
 /* ---- cargo test ---- */
+
+int cmd_test_implied(int count, char **words)
+{
+    return run_command(count, words, true);
+}
 
 /* Whether `path` is a file that cargo builds for tests: FOLDERS/wasm32-TARGET/PROFILE/deps/X.wasm,
  * absolute or not. */

@@ -19,8 +19,8 @@ enum {
 struct command {
     const char *name;
     int (*run)(int count, char **words); /* the words after the command's name; an exit status */
-    const char *summary; /* NULL: not in the list of commands */
-    const char *usage; /* the help text of this command */
+    const char *summary;                 /* NULL: not in the list of commands */
+    const char *usage;                   /* the help text of this command */
 };
 
 /* The table of commands; a NULL name ends it. */
@@ -30,6 +30,10 @@ const struct command *command_find(const char *name);
 
 int cmd_run(int count, char **words);
 int cmd_test(int count, char **words);
+
+/* `lunatic run WORDS` of a program of tests: as cmd_test, but that options before the module were
+ * meant for `run`. */
+int cmd_test_implied(int count, char **words);
 
 /* Whether `lunatic run WORDS` is how `cargo test` starts a program of tests, which wants them run.
  */

@@ -51,10 +51,10 @@ int main(int argc, char **argv)
         return help_print(argc > 2 ? argv[2] : NULL);
     }
     if (implies_run(first))
-        return test_is_implied(argc - 1, argv + 1) ? cmd_test(argc - 1, argv + 1)
+        return test_is_implied(argc - 1, argv + 1) ? cmd_test_implied(argc - 1, argv + 1)
                                                    : cmd_run(argc - 1, argv + 1);
     if (strcmp(first, "run") == 0 && test_is_implied(argc - 2, argv + 2))
-        return cmd_test(argc - 2, argv + 2);
+        return cmd_test_implied(argc - 2, argv + 2);
     c = command_find(first);
     if (c)
         return c->run(argc - 2, argv + 2);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A thread waits for each test that runs, and then takes the next. Another waits for SIGINT and
- * SIGTERM, to say which tests were running: a test that hangs is ended by hand more often than not.
- */
+/* A thread waits for each test that runs, and then takes the next. Another waits for signals: a
+ * test that hangs is ended by hand more often than not, and then SIGINT and SIGTERM say which tests
+ * were running. SIGQUIT says what all processes do, and stops nothing. */
 #define _GNU_SOURCE
 #include "cli/test_run.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "cli/process_table.h"
 #include "cli/test_verdict.h"
+#include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,17 +47,58 @@ static void take_output(void *context, uint64_t process, enum lunatic_output str
                     size);
 }
 
-/* Waits for the end of the test. False: it took too long and was stopped. */
+#define STUCK_SHOWN_MAX 20u /* processes of a test that hangs */
+
+struct stuck {
+    struct test_output *output;
+    size_t count;
+};
+
+static bool note_process(void *context, const struct lunatic_process_info *info)
+{
+    static const char *const states[] = {[LUNATIC_PROCESS_RUNNING] = "was running",
+                                         [LUNATIC_PROCESS_READY] = "was ready to run",
+                                         [LUNATIC_PROCESS_WAITING] = "waited for"};
+    struct stuck *s = context;
+
+    if (s->count++ >= STUCK_SHOWN_MAX) {
+        test_output_note(s->output, "      and there were more");
+        return false;
+    }
+    test_output_note(s->output, "      process %" PRIu64 " %s%s%s%s%s%s%s", info->id,
+                     states[info->state], info->wait[0] ? " " : "", info->wait,
+                     info->wait_details[0] ? ", " : "", info->wait_details,
+                     info->function[0] ? ", in " : "", info->function);
+    return true;
+}
+
+/* What the processes of a test whose time is over are at. */
+static void note_processes(const struct test_run *r, const struct lunatic_environment *e,
+                           struct test_output *output)
+{
+    struct stuck s = {.output = output};
+    struct lunatic_inspect_options o;
+
+    lunatic_inspect_options_init(&o);
+    o.environment = e;
+    o.detail_max = 0;
+    (void)!lunatic_runtime_inspect(r->runtime, &o, note_process, &s, NULL);
+}
+
+/* Waits for the end of the test. False: it took too long and was stopped, which its output says. */
 static bool wait_for_end(const struct test_run *r, struct lunatic_environment *e,
-                         struct lunatic_exit *how)
+                         struct test_output *output, struct lunatic_exit *how)
 {
     uint64_t timeout_ms = r->timeout_ns ? (r->timeout_ns + NS_PER_MS - 1) / NS_PER_MS : UINT64_MAX;
 
     if (lunatic_environment_wait(e, timeout_ms, how))
         return true;
+    test_output_note(output, "note: test did not end within %g s (--timeout)",
+                     (double)r->timeout_ns / (double)NS_PER_S);
+    note_processes(r, e, output);
     lunatic_environment_stop(e);
     (void)!lunatic_environment_wait(e, UINT64_MAX, how);
-    return how->kind != LUNATIC_EXIT_STOPPED; /* it may just have ended */
+    return false;
 }
 
 static enum test_result run_one(struct test_run *r, struct test *t, bool *is_broken)
@@ -73,14 +117,12 @@ static enum test_result run_one(struct test_run *r, struct test *t, bool *is_bro
         test_output_note(&t->output, "note: the test could not be started: %s", err.text);
         return TEST_FAILED;
     }
-    has_ended = wait_for_end(r, e, &how);
+    has_ended = wait_for_end(r, e, &t->output, &how);
     lunatic_environment_free(e); /* from now on nothing of it is written */
     *is_broken = how.kind == LUNATIC_EXIT_OUTPUT;
     if (has_ended)
         return test_has_passed(t->test_case, &how, &t->output, !r->is_captured) ? TEST_PASSED
                                                                                 : TEST_FAILED;
-    test_output_note(&t->output, "note: test did not end within %g s (--timeout)",
-                     (double)r->timeout_ns / (double)NS_PER_S);
     return TEST_TIMED_OUT;
 }
 
@@ -152,22 +194,66 @@ static void wait_for_all(struct pool *p)
 
 /* ---- the user has had enough ---- */
 
+static void set_of_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGQUIT);
+}
+
+static bool write_error(void *context, const char *data, size_t size)
+{
+    (void)context;
+    while (size > 0) {
+        ssize_t n = write(STDERR_FILENO, data, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        data += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+static void print_processes(const struct pool *p)
+{
+    struct table_options options;
+
+    table_options_init(&options);
+    (void)!table_write(p->run->runtime, &options, write_error, NULL);
+}
+
+/* Waits for a signal that ends us. False: the tests have ended before. */
+static bool wait_for_signal(struct pool *p, int *n)
+{
+    sigset_t set;
+
+    set_of_signals(&set);
+    for (;;) {
+        if (sigwait(&set, n) != 0)
+            continue;
+        pthread_mutex_lock(&p->lock);
+        if (p->is_over) {
+            pthread_mutex_unlock(&p->lock);
+            return false;
+        }
+        if (*n != SIGQUIT)
+            return true; /* with the lock, so that nothing ends any more */
+        pthread_mutex_unlock(&p->lock);
+        print_processes(p);
+    }
+}
+
 static void *take_signals(void *arg)
 {
     struct pool *p = arg;
-    sigset_t set;
     int n;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    while (sigwait(&set, &n) != 0)
-        ;
-    pthread_mutex_lock(&p->lock);
-    if (p->is_over) {
-        pthread_mutex_unlock(&p->lock);
+    if (!wait_for_signal(p, &n))
         return NULL;
-    }
     for (size_t i = 0; i < p->next; i++) {
         const struct test *t = &p->run->tests[i];
 
@@ -178,14 +264,12 @@ static void *take_signals(void *arg)
     _exit(EXIT_SIGNAL_BASE + n);
 }
 
-/* Blocks or unblocks the two signals in the calling thread, and those that it will start. */
+/* Blocks or unblocks the signals in the calling thread, and those that it will start. */
 static void block_signals(int how)
 {
     sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
+    set_of_signals(&set);
     pthread_sigmask(how, &set, NULL);
 }
 

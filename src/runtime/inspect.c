@@ -271,7 +271,7 @@ bool lunatic_runtime_inspect(struct lunatic_runtime *rt,
     in->each = each;
     in->context = context;
     while ((e = next_environment(rt, e))) {
-        if (goes_on)
+        if (goes_on && (!in->options.environment || in->options.environment == e))
             goes_on = inspect(in, e);
     }
     vec_deinit(&in->names.list);

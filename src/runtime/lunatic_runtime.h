@@ -265,6 +265,7 @@ struct lunatic_inspect_options {
     size_t size;         /* of this struct, set by _init */
     uint64_t process_id; /* only this one, in every environment; 0: all */
     uint64_t detail_max; /* of later ones memory_present is not asked for */
+    const struct lunatic_environment *environment; /* only its processes; NULL: all */
 };
 void lunatic_inspect_options_init(struct lunatic_inspect_options *o);
 
