@@ -35,7 +35,7 @@ static const char *runner(char path[PATH_MAX])
         path[n] = '\0';
         slash = strrchr(path, '/');
         if (slash) {
-            strcpy(slash + 1, "lunatic"); /* no longer than what was there and the room kept */
+            memcpy(slash + 1, "lunatic", sizeof "lunatic"); /* the room was kept */
             if (access(path, X_OK) == 0 && !strpbrk(path, " \t\n"))
                 return path;
         }
@@ -69,10 +69,9 @@ static bool set_target(void)
 int main(int argc, char **argv)
 {
     static char name[] = "cargo"; /* rustup's stands for several programs, and looks at it */
-    const char *cargo = getenv("CARGO");
     char **words = argv + 1;
     char path[PATH_MAX];
-    const char *program;
+    const char *program, *cargo;
 
     /* Cargo passes its own word for us. */
     if (argc > 1 && strcmp(argv[1], "lunatic") == 0)
@@ -91,6 +90,7 @@ int main(int argc, char **argv)
     setenv("CARGO_TARGET_WASM32_WASIP1_RUNNER", program, 1);
     setenv("CARGO_TARGET_WASM32_WASI_RUNNER", program, 1);
     setenv("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", program, 1);
+    cargo = getenv("CARGO");
     if (!cargo || cargo[0] == '\0')
         cargo = "cargo";
     *--words = name;

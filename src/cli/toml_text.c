@@ -159,7 +159,8 @@ static bool add_entry(struct reading *r, const char *path, enum toml_kind kind, 
                            .section = strlen(r->section),
                            .line_at = r->line_at,
                            .line = r->line,
-                           .at = offset(r)};
+                           .at = offset(r),
+                           .end = offset(r)};
 
     e.path = strdup(path);
     if (!e.path || !vec_push(&r->t->entries, e)) {
@@ -220,9 +221,9 @@ static bool read_pair(struct reading *r, const char *above, bool is_inline, unsi
 {
     char path[PATH_BYTES];
     enum toml_kind kind;
-    size_t index;
+    size_t index = 0;
 
-    strcpy(path, above); /* both have that size */
+    memcpy(path, above, strlen(above) + 1); /* both have that size */
     if (!read_key(r, path))
         return false;
     if (r->p == r->end || *r->p != '=')
@@ -239,23 +240,17 @@ static bool read_pair(struct reading *r, const char *above, bool is_inline, unsi
 static bool read_header(struct reading *r)
 {
     bool many = at(r, "[[");
-    size_t index;
     char path[PATH_BYTES] = "";
+    size_t index;
 
-    r->section[0] = '\0';
-    if (!add_entry(r, "", many ? TOML_TABLES : TOML_TABLE, false, &index))
-        return false;
     r->p += many ? 2 : 1;
     if (!read_key(r, path))
         return false;
     if (!at(r, many ? "]]" : "]"))
         return wrong(r, "a header does not end");
     r->p += many ? 2 : 1;
-    strcpy(r->section, path); /* both have that size */
-    free(r->t->entries.items[index].path);
-    r->t->entries.items[index].path = strdup(path);
-    r->t->entries.items[index].end = offset(r);
-    return r->t->entries.items[index].path || fail(r->err, ERR_NO_MEMORY, "no memory");
+    memcpy(r->section, path, sizeof path);
+    return add_entry(r, path, many ? TOML_TABLES : TOML_TABLE, false, &index);
 }
 
 bool toml_scan(struct slice text, struct toml_text *t, struct error *err)

@@ -29,7 +29,7 @@ struct toml_entry {
     bool is_inline; /* within an inline table */
     size_t section; /* length of the part of `path` that the header above it gives */
     size_t line_at; /* where the line starts on which its key stands */
-    size_t at, end; /* of the value, or of the header */
+    size_t at, end; /* of the value; both the end of a header */
     unsigned line;  /* of the key, from 1 */
 };
 
