@@ -50,7 +50,8 @@ static void on_exit_of_main(struct environment *env, const struct environment_ex
 
     (void)env;
     mutex_lock(&e->lock);
-    if (e->was_stopped && how->reason == EXIT_KILLED) {
+    /* What it has written is lost, also if it has not noticed and ended before the kill came. */
+    if (e->was_stopped && (how->reason == EXIT_KILLED || e->stop_kind == LUNATIC_EXIT_OUTPUT)) {
         end_stopped(e);
     } else {
         switch (how->reason) {

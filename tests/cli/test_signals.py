@@ -107,6 +107,16 @@ class Signals(CliTest):
         self.assertIn("lunatic: ", done.stderr)
         self.assertIn("no space left", done.stderr.lower())
 
+    def test_full_disk_at_the_end(self):
+        """What a short program prints is written when it ends."""
+        program = self.compile("#include <stdio.h>\nint main(int count, char **words) { puts(words[0]); return count - 1; }\n")
+        for args in ([], ["fails", "too"]):
+            with open("/dev/full", "w") as full:
+                done = self.lunatic(program, *args, stdout=full)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("lunatic: ", done.stderr)
+            self.assertIn("no space left", done.stderr.lower())
+
 
 if __name__ == "__main__":
     unittest.main()
