@@ -25,6 +25,34 @@ static const struct {
     const char *token, *name, *about;
 } modules[] = {ABI_MODULES(MODULE)};
 
+/* What a call without the right gives. */
+static const struct {
+    const char *token, *words, *denied;
+} rights[] = {
+    {"RIGHT_COMPILE_MODULES", "to compile modules", "-1"},
+    {"RIGHT_CREATE_CONFIGS", "to make configurations", "-1"},
+    {"RIGHT_SPAWN_PROCESSES", "to spawn", "a trap"},
+};
+
+/* What else the functions of a module depend on. */
+static const struct {
+    const char *token, *words;
+} conditions[] = {
+    {"networking", "Subject to the network rules of the process's configuration (connect, listen, "
+                   "datagram); what "
+                   "they deny gives an error. See permissions.md."},
+    {"sqlite", "A database must be below a directory of the process, and where its configuration "
+               "names paths of "
+               "databases below one of those, else opening gives an error. See permissions.md."},
+    {"wasi", "Files are reached only below the directories of the process's configuration: beyond "
+             "them paths give "
+             "perm, what a read-only one does not allow rofs, a right that a descriptor lacks "
+             "notcapable, and more "
+             "descriptors than allowed mfile. See permissions.md."},
+    {"timer", "The configuration limits how many messages may be under way. See permissions.md."},
+    {"process", "A child gets no more than its parent has. See permissions.md."},
+};
+
 static void print_row(const struct row *r)
 {
     const char *params = *r->params ? r->params + 2 : "";
@@ -36,8 +64,10 @@ static void print_row(const struct row *r)
         printf(" *May suspend the process.*");
     if (r->waits == LATER)
         printf(" **Not available yet: calling it traps.**");
-    if (strcmp(r->right, "NO_RIGHT") != 0)
-        printf(" Needs `%s`.", r->right);
+    for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
+        if (strcmp(r->right, rights[i].token) == 0)
+            printf(" **Needs** the right %s; without it, %s.", rights[i].words, rights[i].denied);
+    }
     printf("\n\n");
 }
 
@@ -50,12 +80,17 @@ int main(void)
            "function traps when a pointer leaves the memory or a string is not UTF-8 or exceeds 16 "
            "MiB; those of "
            "WASI return "
-           "an errno instead. `..._out` are addresses that results are written to. %zu functions "
+           "an errno instead. A function needs no right unless it says so. `..._out` are addresses "
+           "that results are written to. %zu functions "
            "in %zu "
            "modules.\n\n",
            ROW_COUNT, sizeof(modules) / sizeof(modules[0]));
     for (size_t m = 0; m < sizeof(modules) / sizeof(modules[0]); m++) {
         printf("## %s: %s\n\n", modules[m].name, modules[m].about);
+        for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+            if (strcmp(conditions[i].token, modules[m].token) == 0)
+                printf("%s\n\n", conditions[i].words);
+        }
         for (size_t i = 0; i < ROW_COUNT; i++) {
             if (strcmp(rows[i].module, modules[m].token) == 0)
                 print_row(&rows[i]);

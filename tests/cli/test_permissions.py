@@ -248,6 +248,24 @@ class Permissions(CliTest):
         self.write("huge.toml", "#" * (2 << 20))
         self.assert_one_line(self.lunatic("run", "--policy", "huge.toml", program), 1, "more than")
 
+    def test_the_example(self):
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "policy")
+        for name in "policy.c", "policy.toml", "data/greeting.txt":
+            with open(os.path.join(source, name)) as f:
+                self.write(name, f.read())
+        self.assertEqual(self.lunatic("cc", "policy.c", "-o", "policy.wasm").stderr, "")
+        done = self.lunatic("run", "--policy", "policy.toml", "policy.wasm")
+        if "built without toml++" in done.stderr:
+            self.skipTest("built without toml++")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stdout.splitlines(), [
+            "behaves", "    it reads: good morning",
+            "writes", "    it writes: Read-only file system",
+            "looks_around", "    it opens policy.toml: Capabilities insufficient",
+            "loops", "    it failed", "hoards", "    it failed", "multiplies", "    it failed"])
+        for words in "CPU time of 200 ms used up", "mailbox of 1048576 bytes exceeded", "may not spawn others":
+            self.assertIn(words, done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
