@@ -332,7 +332,7 @@ const char *net_rule_text(const struct net_rule *r, char *text, size_t size)
                 snprintf(words + length, sizeof(words) - length, "%s%s", length ? "," : "",
                          operations[i].name);
         }
-        strcat(words, "=");
+        snprintf(words + strlen(words), sizeof(words) - strlen(words), "=");
     }
     if (r->port_first == r->port_last)
         snprintf(ports, sizeof(ports), ":%u", r->port_first);

@@ -90,26 +90,24 @@ struct process {
 static_assert(sizeof(struct process) == 256, "all the metadata of a process");
 
 /* The table in docs/architecture.md. */
-#define PROCESS_FIELD(field, offset, size)                                                         \
-    static_assert(offsetof(struct process, field) == (offset) &&                                   \
-                      sizeof(((struct process *)0)->field) == (size),                              \
-                  "see docs/architecture.md")
-PROCESS_FIELD(task, 0, 24);
-PROCESS_FIELD(exit_reason, 24, 1);
-PROCESS_FIELD(exit_status, 25, 1);
-PROCESS_FIELD(exit_limit, 26, 1);
-PROCESS_FIELD(room, 28, 4);
-PROCESS_FIELD(inbox, 32, 8);
-PROCESS_FIELD(class_, 40, 8);
-PROCESS_FIELD(environment, 48, 8);
-PROCESS_FIELD(body, 56, 8);
-PROCESS_FIELD(config, 64, 8);
-PROCESS_FIELD(wait, 72, 40);
-PROCESS_FIELD(mailbox, 112, 48);
-PROCESS_FIELD(bonds, 160, 32);
-PROCESS_FIELD(resources, 192, 8);
-PROCESS_FIELD(cpu_ns, 200, 8);
-PROCESS_FIELD(timer, 208, 48);
+#define PROCESS_FIELD(field, offset)                                                               \
+    static_assert(offsetof(struct process, field) == (offset), "see docs/architecture.md")
+PROCESS_FIELD(task, 0);
+PROCESS_FIELD(exit_reason, 24);
+PROCESS_FIELD(exit_status, 25);
+PROCESS_FIELD(exit_limit, 26);
+PROCESS_FIELD(room, 28);
+PROCESS_FIELD(inbox, 32);
+PROCESS_FIELD(class_, 40);
+PROCESS_FIELD(environment, 48);
+PROCESS_FIELD(body, 56);
+PROCESS_FIELD(config, 64);
+PROCESS_FIELD(wait, 72);
+PROCESS_FIELD(mailbox, 112);
+PROCESS_FIELD(bonds, 160);
+PROCESS_FIELD(resources, 192);
+PROCESS_FIELD(cpu_ns, 200);
+PROCESS_FIELD(timer, 208);
 #undef PROCESS_FIELD
 static_assert(offsetof(struct process, inbox) + sizeof(uint64_t) <= 64, "a send touches few lines");
 
