@@ -97,23 +97,33 @@ void program_options_init(struct program_options *o)
     o->runtime.log_level = LUNATIC_LOG_OFF;
 }
 
-bool program_run(const char *body, const struct program_options *options, struct lunatic_exit *how)
+bool program_build(struct lunatic_runtime *rt, const char *body, struct lunatic_module **out)
 {
     struct bytes text = {0};
+    struct lunatic_error err = {0};
+    bool ok = EXPECT(bytes_printf(&text, "(module %s%s%s)", imports, helpers, body)) &&
+              bytes_append_u8(&text, 0) &&
+              EXPECT(program_load(rt, (const char *)text.data, out, &err));
+
+    if (!ok)
+        printf("%s\n", err.text);
+    bytes_deinit(&text);
+    return ok;
+}
+
+bool program_run(const char *body, const struct program_options *options, struct lunatic_exit *how)
+{
     struct lunatic_runtime *rt = NULL;
     struct lunatic_module *m = NULL;
     struct lunatic_error err = {0};
-    bool ok;
+    bool ok = EXPECT(lunatic_runtime_new(&options->runtime, &rt, &err)) &&
+              program_build(rt, body, &m) &&
+              EXPECT(lunatic_runtime_run(rt, m, &options->environment, how, &err));
 
-    ok = EXPECT(bytes_printf(&text, "(module %s%s%s)", imports, helpers, body)) &&
-         bytes_append_u8(&text, 0) && EXPECT(lunatic_runtime_new(&options->runtime, &rt, &err)) &&
-         EXPECT(program_load(rt, (const char *)text.data, &m, &err)) &&
-         EXPECT(lunatic_runtime_run(rt, m, &options->environment, how, &err));
-    if (!ok)
+    if (err.text[0])
         printf("%s\n", err.text);
     lunatic_module_free(m);
     lunatic_runtime_free(rt);
-    bytes_deinit(&text);
     return ok;
 }
 

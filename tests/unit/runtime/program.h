@@ -21,6 +21,9 @@ bool program_run(const char *body, const struct program_options *options, struct
  */
 bool program_passes(const char *body);
 
+/* Compiles a body in `rt`. False, and the test has failed, if that cannot be done. */
+bool program_build(struct lunatic_runtime *rt, const char *body, struct lunatic_module **out);
+
 /* Loads a module in text format as it is, without the prelude. */
 bool program_load(struct lunatic_runtime *rt, const char *text, struct lunatic_module **out,
                   struct lunatic_error *err);
