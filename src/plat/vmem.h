@@ -83,6 +83,11 @@ bool vmem_lazy_register(void *at, size_t size) MUST_USE;
  * are. False: no memory. In signal handlers too. */
 bool vmem_lazy_fill(void *page, const void *contents) MUST_USE;
 
+/* The same for up to so many pages of zeroes in a row (at most VMEM_LAZY_ROW), the first at least:
+ * it ends where one is present. */
+#define VMEM_LAZY_ROW 16u
+bool vmem_lazy_fill_row(void *first, size_t pages) MUST_USE;
+
 /* Whoever hands memory of a guest to a system call, to be read or written, calls this before:
  * makes all of it present where it is lazy, and costs next to nothing where not. */
 void vmem_prepare(const void *at, size_t size);

@@ -58,7 +58,7 @@ struct instance *instance_new(struct program *p, struct vm_worker *w,
         return NULL;
     }
     s = slot_take(w->slots, l, p->has_memory ? p->memory_size : 0);
-    if (!s && l == &p->lazy) {
+    if (!s && region_is_lazy(l->region)) {
         l = &p->layout;
         s = slot_take(w->slots, l, p->has_memory ? p->memory_size : 0);
     }

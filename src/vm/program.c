@@ -265,13 +265,16 @@ bool program_layout(struct program *p, const struct image_range *ranges, size_t 
         return fail(err, ERR_NO_MEMORY, "no memory for the image");
     p->large = *l;
     p->lazy = *l;
-    if (slots_are_lazy() && p->has_memory && l->region == REGION_1216K &&
-        l->page_count >= LAZY_PAGES)
-        p->lazy.usual = mem_try(struct usual);
-    if (p->lazy.usual)
-        p->lazy.region = REGION_LAZY;
     if (region_is_plentiful() && p->has_memory && l->region < REGION_64M)
         p->large.region = REGION_64M;
+    if (slots_are_lazy() && p->has_memory && l->page_count >= LAZY_PAGES &&
+        (l->region == REGION_1216K || l->region == REGION_64M))
+        p->lazy.usual = mem_try(struct usual);
+    if (p->lazy.usual) {
+        p->lazy.region = l->region == REGION_64M ? REGION_LAZY_64M : REGION_LAZY;
+        p->large = p->lazy;
+        p->large.region = REGION_LAZY_64M;
+    }
     return true;
 }
 

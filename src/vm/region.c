@@ -118,7 +118,8 @@ static struct {
     _Atomic(region_missing_fn *) missing; /* NULL: there are no lazy blocks */
     struct {
         uint8_t *begin, *end;
-    } chunks[LAZY_CHUNKS_MAX]; /* written under the arena's lock, read by the signal's handler */
+        enum region region;
+    } chunks[LAZY_CHUNKS_MAX]; /* written under the lock, read by the signal's handler */
     _Atomic uint32_t count;
     atomic_bool is_over; /* no chunk can be added */
 } lazy;
@@ -133,8 +134,9 @@ static bool lazy_missing(uint8_t *page)
     for (uint32_t n = 0; n < count; n++)
         if (page >= lazy.chunks[n].begin && page < lazy.chunks[n].end) {
             uint64_t at = (uint64_t)(page - lazy.chunks[n].begin);
+            enum region r = lazy.chunks[n].region;
 
-            return missing(page, page - at % shapes[REGION_LAZY].stride);
+            return missing(page, page - at % shapes[r].stride, r);
         }
     return false;
 }
@@ -156,19 +158,26 @@ bool region_lazy_start(region_missing_fn *missing)
 
 bool region_is_lazy(enum region r)
 {
-    return r == REGION_LAZY;
+    return r == REGION_LAZY || r == REGION_LAZY_64M;
 }
 
-static bool lazy_add(uint8_t *at, size_t size)
+/* Two arenas may want a place at the same time. */
+static bool lazy_add(enum region r, uint8_t *at, size_t size)
 {
-    uint32_t n = atomic_load_explicit(&lazy.count, memory_order_relaxed);
+    uint32_t n;
+    bool ok;
 
-    if (n == LAZY_CHUNKS_MAX || !vmem_lazy_register(at, size))
-        return false;
-    lazy.chunks[n].begin = at;
-    lazy.chunks[n].end = at + size;
-    atomic_store_explicit(&lazy.count, n + 1, memory_order_release);
-    return true;
+    mutex_lock(&lazy.lock);
+    n = atomic_load_explicit(&lazy.count, memory_order_relaxed);
+    ok = n < LAZY_CHUNKS_MAX && vmem_lazy_register(at, size);
+    if (ok) {
+        lazy.chunks[n].begin = at;
+        lazy.chunks[n].end = at + size;
+        lazy.chunks[n].region = r;
+        atomic_store_explicit(&lazy.count, n + 1, memory_order_release);
+    }
+    mutex_unlock(&lazy.lock);
+    return ok;
 }
 
 /* Where address space is plentiful, one mapping has the first chunks of all arenas, which are made
@@ -236,7 +245,7 @@ static bool arena_extend(struct arena *a, enum region r)
     if (plenty_cut(a, r))
         return true;
     if (region_is_plentiful())
-        count = ARENA_SIZE / stride;
+        count = (r == REGION_LAZY_64M ? ARENA_64M_SIZE : ARENA_SIZE) / stride;
     else if (stride * count > host.address_space / 32)
         count = host.address_space / 32 / stride;
     if (count == 0)
@@ -249,7 +258,7 @@ static bool arena_extend(struct arena *a, enum region r)
         size_t align = stride >= (2u << 20) ? 2u << 20 : VMEM_PAGE;
         uint8_t *at = host.is_strict ? vmem_reserve(size, align) : vmem_map(size, align);
 
-        if (at && region_is_lazy(r) && !lazy_add(at, size)) {
+        if (at && region_is_lazy(r) && !lazy_add(r, at, size)) {
             vmem_unmap(at, size);
             atomic_store_explicit(&lazy.is_over, true, memory_order_relaxed);
             return false;

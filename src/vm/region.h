@@ -30,7 +30,8 @@
     REGION(STACK_512K, 512ull << 10, 0)                                                            \
     REGION(STACK_4M, 4ull << 20, 0)                                                                \
     REGION(STACK_16M, 16ull << 20, 0)                                                              \
-    REGION(LAZY, 1216ull << 10, 48u << 10)
+    REGION(LAZY, 1216ull << 10, 48u << 10)                                                         \
+    REGION(LAZY_64M, 64ull << 20, 48u << 10)
 
 enum region {
 #define REGION(name, stride, low) REGION_##name,
@@ -72,10 +73,10 @@ bool region_commit(uint64_t bytes) MUST_USE;
 void region_uncommit(uint64_t bytes);
 uint64_t region_commit_limit(void);
 
-/* Blocks of REGION_LAZY have no page until it is touched: then `missing` is called with the page
- * and the block it is in (see vmem.h). False: this host has no such thing, and the region gives no
- * blocks. Startup only. */
-typedef bool region_missing_fn(uint8_t *page, uint8_t *block);
+/* Blocks of lazy regions have no page until it is touched: then `missing` is called with the page,
+ * the block it is in and its region (see vmem.h). False: this host has no such thing, and the
+ * region gives no blocks. Startup only. */
+typedef bool region_missing_fn(uint8_t *page, uint8_t *block, enum region r);
 bool region_lazy_start(region_missing_fn *missing) MUST_USE;
 bool region_is_lazy(enum region r);
 

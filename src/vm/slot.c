@@ -350,16 +350,37 @@ static const uint8_t *image_page(const struct slot_layout *l, uint32_t n)
     return low < l->page_count && l->pages[low] == n ? l->contents + (size_t)low * VMEM_PAGE : NULL;
 }
 
+#define ROW_LEAST 8u /* zero pages touched one after the other before more come at once */
+
+/* How many pages of zeroes are worth to fill from `page` on. The image ends before them, and they
+ * lie within the instance's memory. */
+static size_t row_length(struct slot *s, const struct slot_layout *l, size_t page)
+{
+    const struct instance *i = (const void *)(slot_hot(s) + l->instance);
+    uint64_t end = (s->hot + l->memory_offset + i->memory_length) / VMEM_PAGE;
+    uint64_t image_end = l->page_count ? s->hot / VMEM_PAGE + l->pages[l->page_count - 1] + 1 : 0;
+    size_t count = 1;
+
+    if (page != s->row_end)
+        s->row = 0;
+    else if (s->row < ROW_LEAST)
+        s->row++;
+    if (s->row == ROW_LEAST && page >= image_end && !s->moved && page < end)
+        count = end - page < VMEM_LAZY_ROW ? (size_t)(end - page) : VMEM_LAZY_ROW;
+    s->row_end = (uint32_t)(page + count);
+    return count;
+}
+
 /* Signal context: a page of a lazy slot is touched for the first time, by the thread that runs the
  * instance or is about to make or end it. What is written here is in the hot page, which is
  * present. */
-static bool page_missing(uint8_t *at, uint8_t *low)
+static bool page_missing(uint8_t *at, uint8_t *low, enum region r)
 {
-    uint8_t *hot = low + region_low(REGION_LAZY);
+    uint8_t *hot = low + region_low(r);
     struct slot *s = slot_at_hot(hot);
     const struct slot_layout *l;
     const uint8_t *contents = NULL;
-    size_t page = (size_t)(at - low) / VMEM_PAGE;
+    size_t page = (size_t)(at - low) / VMEM_PAGE, more = 1;
 
     if (at == hot)
         return vmem_lazy_fill(at, NULL); /* the header itself */
@@ -369,13 +390,15 @@ static bool page_missing(uint8_t *at, uint8_t *low)
             usual_touch(l->usual, page);
         if (at > hot)
             contents = image_page(l, (uint32_t)((size_t)(at - hot) / VMEM_PAGE));
+        if (at > hot && !contents)
+            more = row_length(s, l, page);
     }
     /* The thread's fault counter does not see these faults: remember the page, or scan. */
     if (contents && page < SLOT_WINDOW)
         page_set(s, page);
     else
         s->is_foreign = true;
-    return vmem_lazy_fill(at, contents);
+    return more > 1 ? vmem_lazy_fill_row(at, more) : vmem_lazy_fill(at, contents);
 }
 
 static bool are_lazy;
@@ -517,6 +540,7 @@ struct slot *slot_take(struct slot_cache *c, const struct slot_layout *l, uint64
     s->memory_offset = l->memory_offset;
     s->moved = NULL;
     s->is_foreign = false;
+    s->row = 0;
     atomic_store_explicit(&c->live, atomic_load_explicit(&c->live, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     return s;

@@ -47,10 +47,12 @@ struct slot {
     uint32_t memory_offset; /* of the linear memory from hot */
     uint32_t worker;        /* that alone ran it */
     uint32_t hot;           /* offset of the hot page from low */
+    uint32_t row_end;       /* lazy: page from low behind the last zero page that came */
     uint8_t region;
     uint8_t moved_region;
     bool owns_tables; /* instance->tables is its own array */
     bool is_foreign;  /* pages may be present that nobody has counted: scan */
+    uint8_t row;      /* lazy: so many of them came in a row */
     bool is_sample;   /* lazy: its touches tell what is usual in its program */
 };
 

@@ -126,23 +126,32 @@ bool vmem_lazy_register(void *at, size_t size)
     return true;
 }
 
-bool vmem_lazy_fill(void *page, const void *contents)
+static bool fill(void *at, const void *contents, size_t size)
 {
-    static const _Alignas(VMEM_PAGE) uint8_t zero[VMEM_PAGE];
-    struct uffdio_copy c = {.dst = (uintptr_t)page,
-                            .src = contents ? (uintptr_t)contents : (uintptr_t)zero,
-                            .len = VMEM_PAGE};
+    struct uffdio_copy c = {.dst = (uintptr_t)at, .src = (uintptr_t)contents, .len = size};
     int fd = atomic_load_explicit(&lazy_fd, memory_order_relaxed);
 
     vmem_count_call();
     while (ioctl(fd, UFFDIO_COPY, &c) != 0) {
-        if (errno == EEXIST)
+        if (errno == EEXIST || (errno == EAGAIN && c.copy > 0)) /* done, or the first of them */
             return true;
         if (errno != EAGAIN && errno != EINTR)
             return false;
         c.copy = 0;
     }
     return true;
+}
+
+static _Alignas(VMEM_PAGE) uint8_t zeroes[VMEM_LAZY_ROW * VMEM_PAGE];
+
+bool vmem_lazy_fill(void *page, const void *contents)
+{
+    return fill(page, contents ? contents : zeroes, VMEM_PAGE);
+}
+
+bool vmem_lazy_fill_row(void *first, size_t pages)
+{
+    return fill(first, zeroes, (pages < VMEM_LAZY_ROW ? pages : VMEM_LAZY_ROW) * VMEM_PAGE);
 }
 
 void vmem_prepare(const void *at, size_t size)

@@ -16,7 +16,8 @@
 
 #define IMAGE_AT   (1u << 20)
 #define IMAGE_SIZE 14000u
-#define LENGTH     (17u << 16)
+#define LENGTH     (memory_pages << 16)
+#define LENGTH_MAX (40u << 16)
 
 static struct outcome host_nothing(void *guest, uint64_t x)
 {
@@ -26,12 +27,14 @@ static struct outcome host_nothing(void *guest, uint64_t x)
 
 static uint8_t image[IMAGE_SIZE];
 
+static uint32_t memory_pages; /* 17: in a slot of the small lazy region; 40: of the large one */
+
 static struct program *program_make(void)
 {
     for (uint32_t n = 0; n < IMAGE_SIZE; n++)
         image[n] = (uint8_t)(n % 251 + 1);
     return fake_program(&(struct fake_options){.host = host_nothing,
-                                               .memory_pages = 17,
+                                               .memory_pages = memory_pages,
                                                .data = (const char *)image,
                                                .data_size = IMAGE_SIZE,
                                                .data_at = IMAGE_AT,
@@ -64,7 +67,7 @@ static bool is_fresh(const struct instance *i)
 
 static uint32_t present_pages(const struct instance *i)
 {
-    uint64_t words[LENGTH / VMEM_PAGE / 64 + 2];
+    uint64_t words[LENGTH_MAX / VMEM_PAGE / 64 + 2];
     uint32_t count = 0;
 
     if (!EXPECT(vmem_present((void *)((uintptr_t)i->memory_base & ~(uintptr_t)(VMEM_PAGE - 1)),
@@ -75,7 +78,7 @@ static uint32_t present_pages(const struct instance *i)
     return count;
 }
 
-TEST(an_image_comes_page_by_page)
+static void check_an_image_comes_page_by_page(void)
 {
     struct vm_worker w;
     struct program *p;
@@ -101,7 +104,7 @@ TEST(an_image_comes_page_by_page)
 }
 
 /* Each scribbles elsewhere, many at a time; some grow, in place and out of the slot. */
-TEST(lazy_slots_show_nothing_of_their_past)
+static void check_lazy_slots_show_nothing_of_their_past(void)
 {
     struct vm_worker w;
     struct program *p, *q;
@@ -132,7 +135,7 @@ TEST(lazy_slots_show_nothing_of_their_past)
             *at = i = make(p, &w);
             CHECK(i);
             i->memory_base[IMAGE_AT] = image[0];
-            CHECK(memory_grow(i, 1 + (uint64_t)n / 40) == 17);
+            CHECK(memory_grow(i, 1 + (uint64_t)n / 40) == memory_pages);
             CHECK(is_fresh(i)); /* also where nobody had looked before the move */
             memset(i->memory_base, 0xcc, i->memory_length);
         }
@@ -145,7 +148,7 @@ TEST(lazy_slots_show_nothing_of_their_past)
 }
 
 /* The kernel does not fill pages itself: what system calls get is touched before. */
-TEST(system_calls_reach_lazy_memory_that_was_touched)
+static void check_system_calls_reach_lazy_memory_that_was_touched(void)
 {
     struct vm_worker w;
     struct program *p;
@@ -178,7 +181,7 @@ TEST(system_calls_reach_lazy_memory_that_was_touched)
 }
 
 /* What the samples touched is there at birth in later slots; what few of them touched is not. */
-TEST(usual_pages_are_there_at_birth)
+static void check_usual_pages_are_there_at_birth(void)
 {
     static struct instance *live[USUAL_SAMPLES + 64];
     struct vm_worker w;
@@ -222,7 +225,7 @@ TEST(usual_pages_are_there_at_birth)
 }
 
 /* Warm, lazy slots cost what others do: the pages that were touched once are there. */
-TEST(warm_lazy_births_ask_the_kernel_once_in_32)
+static void check_warm_lazy_births_ask_the_kernel_once_in_32(void)
 {
     struct vm_worker w;
     struct program *p;
@@ -261,7 +264,7 @@ static void touch_elsewhere(void *arg)
         i->memory_base[at] = 0xbb;
 }
 
-TEST(lazy_slots_that_another_thread_touched_are_clean)
+static void check_lazy_slots_that_another_thread_touched_are_clean(void)
 {
     struct vm_worker w;
     struct program *p;
@@ -283,4 +286,101 @@ TEST(lazy_slots_that_another_thread_touched_are_clean)
     }
     fake_program_free(p);
     vm_worker_deinit(&w);
+}
+
+/* Who touches page after page gets more than one at a time, but none that is not the instance's. */
+static void check_rows_end_with_the_memory(void)
+{
+    struct vm_worker w;
+    struct program *p;
+    struct instance *i;
+    uint64_t calls, page, tail = memory_pages == 17 ? 11 : 60; /* pages behind the image */
+
+    vm_make_lazy();
+    if (!slots_are_lazy())
+        return;
+    vm_worker_init(&w, 3);
+    p = program_make();
+    CHECK(p);
+    for (int n = 0; n < 100; n++) {
+        i = make(p, &w);
+        CHECK(i && (n % 10 || is_fresh(i)));
+        CHECK(n % 10 == 0 || is_zero(i->memory_base + LENGTH - tail * VMEM_PAGE, tail * VMEM_PAGE));
+        memset(i->memory_base + LENGTH - tail * VMEM_PAGE, 0xee, tail * VMEM_PAGE);
+        instance_free(i, &w);
+    }
+    vm_worker_deinit(&w); /* so that what follows is cut anew */
+    vm_worker_init(&w, 3);
+    i = make(p, &w);
+    CHECK(i);
+    calls = vmem_call_count();
+    for (page = memory_pages * 16 - tail; page < memory_pages * 16; page++)
+        i->memory_base[page * VMEM_PAGE] = 1;
+    CHECK(vmem_call_count() - calls <= 9 + tail / 16 + 2);
+    if (memory_pages == 40) { /* what lies behind the memory was left alone */
+        uint64_t words[4] = {0};
+        uint8_t *end = i->memory_base + LENGTH;
+
+        end += (VMEM_PAGE - (uintptr_t)end % VMEM_PAGE) % VMEM_PAGE;
+        CHECK(vmem_present(end, 64, words) && words[0] == 0);
+    }
+    instance_free(i, &w);
+    fake_program_free(p);
+    vm_worker_deinit(&w);
+}
+
+TEST(an_image_comes_page_by_page)
+{
+    memory_pages = 17;
+    check_an_image_comes_page_by_page();
+    memory_pages = 40;
+    check_an_image_comes_page_by_page();
+}
+
+TEST(lazy_slots_show_nothing_of_their_past)
+{
+    memory_pages = 17;
+    check_lazy_slots_show_nothing_of_their_past();
+    memory_pages = 40;
+    check_lazy_slots_show_nothing_of_their_past();
+}
+
+TEST(system_calls_reach_lazy_memory_that_was_touched)
+{
+    memory_pages = 17;
+    check_system_calls_reach_lazy_memory_that_was_touched();
+    memory_pages = 40;
+    check_system_calls_reach_lazy_memory_that_was_touched();
+}
+
+TEST(usual_pages_are_there_at_birth)
+{
+    memory_pages = 17;
+    check_usual_pages_are_there_at_birth();
+    memory_pages = 40;
+    check_usual_pages_are_there_at_birth();
+}
+
+TEST(warm_lazy_births_ask_the_kernel_once_in_32)
+{
+    memory_pages = 17;
+    check_warm_lazy_births_ask_the_kernel_once_in_32();
+    memory_pages = 40;
+    check_warm_lazy_births_ask_the_kernel_once_in_32();
+}
+
+TEST(lazy_slots_that_another_thread_touched_are_clean)
+{
+    memory_pages = 17;
+    check_lazy_slots_that_another_thread_touched_are_clean();
+    memory_pages = 40;
+    check_lazy_slots_that_another_thread_touched_are_clean();
+}
+
+TEST(rows_end_with_the_memory)
+{
+    memory_pages = 17;
+    check_rows_end_with_the_memory();
+    memory_pages = 40;
+    check_rows_end_with_the_memory();
 }
