@@ -149,3 +149,32 @@ TEST(division_by_constants_agrees_with_c)
         }
     }
 }
+
+/* A thousand parameters pass the thunks "enter" and "cross", each of which pushes most of them, and
+ * then a call at every depth of the stack. */
+TEST(a_thousand_parameters_reach_the_function_at_any_depth)
+{
+    struct bytes body = {0};
+    char params[1001];
+    uint64_t args[1000];
+    struct run r;
+
+    memset(params, 0x7e, 1000);
+    params[1000] = 0;
+    for (uint64_t i = 0; i < 1000; i++)
+        args[i] = i;
+    /* (n, ...) -> n ? f(n - 1, ...) : the last one + 5 times the 9th */
+    CODE(&body, "\x20\0\x50\x04\x7e\x20\xe7\x07\x20\x08\x42\5\x7e\x7c\x05\x20\0\x42\1\x7d");
+    for (uint32_t i = 1; i < 1000; i++) {
+        CODE(&body, "\x20");
+        leb(&body, i);
+    }
+    CODE(&body, "\x10\0\x0b\x0b");
+    for (uint64_t n = 0; n < 100; n += 7) {
+        args[0] = n;
+        CHECK(support_run(support_module(params, "\x7e", 0, slice_make(body.data, body.size), 1),
+                          &plain, 0, args, &r));
+        CHECK(r.trap == TRAP_NONE && r.results[0] == 999 + 5 * 8);
+    }
+    bytes_deinit(&body);
+}
