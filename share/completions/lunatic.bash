@@ -13,6 +13,10 @@ _lunatic() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
+    --target)
+        mapfile -t COMPREPLY < <(compgen -W "wasm32-wasip1 wasm32-wasi" -- "$word")
+        return
+        ;;
     --log)
         mapfile -t COMPREPLY < <(compgen -W "off error warn info debug trace" -- "$word")
         return
@@ -34,7 +38,7 @@ _lunatic() {
         return
         ;;
     help)
-        mapfile -t COMPREPLY < <(compgen -W "run test cc ps" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run test init cc ps" -- "$word")
         return
         ;;
     esac
@@ -45,6 +49,10 @@ _lunatic() {
             --max-cpu --max-processes --max-mailbox --max-messages --max-descriptors --max-timers --allow-net
             --deny-net --allow-database --no-spawn --no-configs --no-compile --policy
             --help" -- "$word")
+        return
+    fi
+    if [[ ${COMP_WORDS[1]} == init && $COMP_CWORD -gt 1 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "--target --help" -- "$word")
         return
     fi
     if [[ ${COMP_WORDS[1]} == ps && $COMP_CWORD -gt 1 ]]; then
@@ -59,7 +67,7 @@ _lunatic() {
         return
     fi
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "run test cc ps help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run test init cc ps help" -- "$word")
     fi
     mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$word")
 }

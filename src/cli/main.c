@@ -43,6 +43,9 @@ int main(int argc, char **argv)
         return help_print(NULL);
     if (strcmp(first, "--version") == 0 || strcmp(first, "-V") == 0)
         return print_version();
+    if (strcmp(first, "run") == 0 && argc == 3 &&
+        (strcmp(argv[2], "--version") == 0 || strcmp(argv[2], "-V") == 0))
+        return print_version();
     if (strcmp(first, "help") == 0) {
         if (argc > 2 && !command_find(argv[2])) {
             fail(&err, ERR_USAGE, "no command '%s'", argv[2]);
