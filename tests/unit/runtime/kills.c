@@ -292,7 +292,7 @@ static void storm(bool metered)
     struct lunatic_error err;
     struct lunatic_exit how;
     char folder[] = "/tmp/lunatic-kills-XXXXXX", path[64];
-    struct lunatic_dir dir = {folder, "."};
+    struct lunatic_dir dir = {folder, ".", false};
     int fd;
 
     CHECK(sizeof(names) - 1 == 4 * STATES);
