@@ -140,6 +140,21 @@ class Descriptors(CliTest):
         self.assertEqual(int(masks["SigIgn:"], 16) & 1 << (signal.SIGPIPE - 1), 0)
 
 
+class Surroundings(CliTest):
+    def test_home_directory(self):
+        home = os.path.join(self.folder, "home")
+        self.write("home/x.txt", "")
+        program = self.compile('#include <stdio.h>\nint main(void) { return fopen("~/x.txt", "r") ? 0 : 1; }')
+        self.assertEqual(self.lunatic(program, env={"HOME": home}).returncode, 1)
+        self.assertEqual(self.lunatic("run", "--dir", "~", program, env={"HOME": home}).returncode, 0)
+
+    def test_variables_that_are_not_utf8_are_left_out(self):
+        program = self.compile("""
+            #include <stdlib.h>
+            int main(void) { return (getenv("BAD") ? 1 : 0) + (getenv("GOOD") ? 0 : 2); }""")
+        self.assertEqual(self.lunatic(program, env={"BAD": os.fsdecode(b"\xff"), "GOOD": "1"}).returncode, 0)
+
+
 def can_unshare():
     if not shutil.which("unshare"):
         return False
