@@ -160,7 +160,10 @@ bool environment_wait_empty(struct environment *e, uint64_t timeout_ns)
 
         /* acquire-release: who said true has ended before */
         (void)atomic_exchange_explicit(&a->nobody_waits, false, memory_order_acq_rel);
-        is_empty = environment_process_count(e) == 0 && environment_timer_count(e) == 0;
+        is_empty = environment_process_count(e) == 0;
+        if (is_empty && atomic_load_explicit(&e->is_ending, memory_order_relaxed))
+            send_timers_cancel(e); /* they may be for tomorrow */
+        is_empty = is_empty && environment_timer_count(e) == 0;
         if (is_empty || left == 0)
             break;
         if (!condition_wait_for(&a->emptied, &a->empty_lock, piece))

@@ -22,6 +22,10 @@ static inline void actors_ended(struct actors *a)
         actors_tell_waiters(a);
 }
 
+/* Cancels all send timers of an environment that has no processes any more, and is ending; those
+ * that fire at this moment end by themselves. Any thread. */
+void send_timers_cancel(struct environment *e);
+
 /* Frees all send timers of an environment. */
 void send_timers_drop(struct environment *e);
 

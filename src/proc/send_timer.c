@@ -131,6 +131,39 @@ bool send_timer_cancel(struct process *p, uint64_t id)
     return prevented;
 }
 
+#define CANCEL_BATCH 64 /* timers that are cancelled in one hold of the lock */
+
+void send_timers_cancel(struct environment *e)
+{
+    struct actors *a = e->actors;
+    struct message *messages[CANCEL_BATCH];
+    size_t count;
+
+    do {
+        struct list *next;
+
+        count = 0;
+        spinlock_lock(&e->timers_lock);
+        for (struct list *l = e->timers.next; l != &e->timers && count < CANCEL_BATCH; l = next) {
+            struct send_timer *t = CONTAINER_OF(l, struct send_timer, link);
+
+            next = l->next;
+            if (!change_state(t, SEND_CANCELLED))
+                continue; /* whoever was quicker lets it leave */
+            messages[count++] = t->message;
+            t->message = NULL;
+            if (timer_cancel(a->scheduler, &t->timer)) {
+                list_remove(&t->link);
+                e->timer_count--;
+                resource_unref(&t->resource);
+            }
+        }
+        spinlock_unlock(&e->timers_lock);
+        for (size_t i = 0; i < count; i++)
+            message_free(a, messages[i]);
+    } while (count == CANCEL_BATCH);
+}
+
 /* Nothing fires any more: the scheduler has stopped, or else there are no timers. */
 void send_timers_drop(struct environment *e)
 {

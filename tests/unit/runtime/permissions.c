@@ -295,50 +295,61 @@ TEST(escape_timers_by_a_wider_configuration)
                 LIMITS(.timer_count_max = 1000)));
 }
 
+/* A program that ends does not wait for what it has sent for later. */
+TEST(messages_under_way_do_not_hold_up_the_end)
+{
+    CHECK(holds(START("(loop $l (call $message.create_data (i64.const 0) (i64.const 0))"
+                      "(drop (call $timer.send_after (call $process.process_id) (i64.const "
+                      "1000000000)))"
+                      "(br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) "
+                      "(i32.const 1000))))"),
+                LIMITS(.timer_count_max = 0)));
+}
+
 /* ---- rights ---- */
 
 TEST(escape_rights_by_giving_what_one_lacks)
 {
-    CHECK(holds(HELPERS FUNC(
-                    "low", "(call $equal32 (i32.const -1) (call $process.compile_module (i32.const "
+    CHECK(
+        holds(HELPERS FUNC("low",
+                           "(call $equal32 (i32.const -1) (call $process.compile_module (i32.const "
                            "0) (i32.const 8) (i32.const 2048)))")
-                    FUNC("middle", "(local.set $p (call $make))"
-                                   "(call $equal32 (i32.const 0) (call $under (local.get $p) "
-                                   "(i32.const 48) (i32.const 3)))"
-                                   "(call $equal32 (i32.const 0) (call "
-                                   "$process.config_can_compile_modules (local.get $p)))"
-                                   "(call $equal32 (i32.const 1) (call "
-                                   "$process.config_can_create_configs (local.get $p)))")
-                        FUNC(
-                            "lonely", "(call $equal (i64.const -1) (call $process.create_config))"
-                                      "(drop (call $spawns (i64.const -1) (i32.const 16) "
-                                      "(i32.const 5)))") "(data (i32.const 32) \"middle\") (data "
-                                                         "(i32.const 48) \"low\") (data (i32.const "
-                                                         "64) \"lonely\")" START("(local.set $p "
-                                                                                 "(call $make))"
-                                                                                 "(call "
-                                                                                 "$process.config_"
-                                                                                 "set_can_compile_"
-                                                                                 "modules "
-                                                                                 "(local.get $p) "
-                                                                                 "(i32.const 0))"
-                                                                                 "(call $equal32 "
-                                                                                 "(i32.const 0) "
-                                                                                 "(call $under "
-                                                                                 "(local.get $p) "
-                                                                                 "(i32.const 32) "
-                                                                                 "(i32.const 6)))"
-                                                                                 "(local.set $p "
-                                                                                 "(call "
-                                                                                 "$process.create_"
-                                                                                 "config))"
-                                                                                 "(call $equal32 "
-                                                                                 "(i32.const 1) "
-                                                                                 "(call $under "
-                                                                                 "(local.get $p) "
-                                                                                 "(i32.const 64) "
-                                                                                 "(i32.const 6)))"),
-                LIMITS(.deny_compile = false)));
+                  FUNC("middle", "(local.set $p (call $make))"
+                                 "(call $equal32 (i32.const 0) (call $under (local.get $p) "
+                                 "(i32.const 48) (i32.const 3)))"
+                                 "(call $equal32 (i32.const 0) (call "
+                                 "$process.config_can_compile_modules (local.get $p)))"
+                                 "(call $equal32 (i32.const 1) (call "
+                                 "$process.config_can_create_configs (local.get $p)))")
+                      FUNC("lonely", "(call $equal (i64.const -1) (call $process.create_config))"
+                                     "(drop (call $spawns (i64.const -1) (i32.const 16) "
+                                     "(i32.const 5)))") "(data (i32.const 32) \"middle\") (data "
+                                                        "(i32.const 48) \"low\") (data (i32.const "
+                                                        "64) \"lonely\")" START("(local.set $p "
+                                                                                "(call $make))"
+                                                                                "(call "
+                                                                                "$process.config_"
+                                                                                "set_can_compile_"
+                                                                                "modules "
+                                                                                "(local.get $p) "
+                                                                                "(i32.const 0))"
+                                                                                "(call $equal32 "
+                                                                                "(i32.const 0) "
+                                                                                "(call $under "
+                                                                                "(local.get $p) "
+                                                                                "(i32.const 32) "
+                                                                                "(i32.const 6)))"
+                                                                                "(local.set $p "
+                                                                                "(call "
+                                                                                "$process.create_"
+                                                                                "config))"
+                                                                                "(call $equal32 "
+                                                                                "(i32.const 1) "
+                                                                                "(call $under "
+                                                                                "(local.get $p) "
+                                                                                "(i32.const 64) "
+                                                                                "(i32.const 6)))"),
+              LIMITS(.deny_compile = false)));
 }
 
 TEST(network_rules_are_checked_and_counted)
