@@ -407,7 +407,7 @@ bool host_spawn(struct host *h, struct environment *e, struct host_module *m, st
         return false;
     }
     ASSERT(g);
-    p->body = g;
+    process_set_body(p, g);
     g->process = p;
     guest_enter(g, entry, &none, 0);
     *id = process_start(p, &options);

@@ -175,7 +175,7 @@ static struct spawn_result make_child(struct guest *g, const struct spawn_args *
         process_discard(child);
         return failed(g, err.text);
     }
-    child->body = body;
+    process_set_body(child, body);
     body->process = child;
     has_start = guest_enter(body, name, args, process_id(p));
     id = process_start(child, &options);

@@ -155,6 +155,13 @@ struct process *process_prepare(struct environment *e, const struct spawn_option
                                 struct error *err) MUST_USE;
 uint64_t process_start(struct process *p, const struct spawn_options *options);
 void process_discard(struct process *p);
+
+/* Gives a prepared process its body; a hint about the block's last one may be read meanwhile. */
+static inline void process_set_body(struct process *p, void *body)
+{
+    __atomic_store_n(&p->body, body, __ATOMIC_RELAXED);
+}
+
 /* Handles the signals that have come, in order. False: one of them ended the process; the caller
  * must return to the scheduler at once. Owning task only. */
 bool process_handle_signals(struct process *p) MUST_USE;

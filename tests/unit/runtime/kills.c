@@ -185,7 +185,8 @@ static const char body[] =
         /* mostly at once, sometimes after a sleep, in which many get to where they wait */
         "  (if (i64.eqz (call $below (i64.const 64))) (then (call $sleep (i64.const 1))))"
         "  (call $process.kill (i64.load (local.get $i)))"
-        "  (if (i64.eqz (call $below (i64.const 32))) (then (call $gone (i64.load (local.get $i)))))"
+        "  (if (i64.eqz (call $below (i64.const 32))) (then (call $gone (i64.load (local.get "
+        "$i)))))"
         "  (call $victim (local.get $i))"
         "  (local.set $p (i64.sub (local.get $p) (i64.const 1)))"
         "  (br_if $kill (i64.ne (local.get $p) (i64.const 0))))"
@@ -196,6 +197,21 @@ static const char body[] =
         "(call $equal32 (i32.const 0) (call $message.receive (i32.const 0) (i32.const 0) "
         "(i64.const "
         "-1)))");
+
+static void print_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+
+    while ((entry = readdir(dir))) {
+        char path[300], target[200] = "";
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%s", entry->d_name);
+        if (readlink(path, target, sizeof(target) - 1) > 0)
+            printf("  %s: %s\n", entry->d_name, target);
+    }
+    closedir(dir);
+}
 
 static unsigned descriptors(void)
 {
@@ -277,6 +293,7 @@ static bool kills_leave_nothing(struct lunatic_runtime *rt, struct environment *
         return true;
     print_rest("before", &before);
     print_rest("after", &after);
+    print_descriptors();
     lunatic_runtime_inspect(rt, NULL, print_process, NULL, NULL);
     return false;
 }
