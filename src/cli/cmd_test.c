@@ -10,6 +10,7 @@
 #include "cli/test_junit.h"
 #include "cli/test_report.h"
 #include "cli/test_run.h"
+#include "cli/watch.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -487,13 +488,19 @@ static int test(struct request *r, uint64_t begin_ns)
 
     if (r->shuffle && r->seed == 0)
         r->seed = begin_ns / 1000;
-    if (access(r->path, F_OK) != 0)
+    if (access(r->path, F_OK) != 0) {
         fprintf(stderr, "lunatic: Module '%s' not found\n", r->path);
-    else if (!lunatic_runtime_new(&r->launch.runtime, &rt, &err) ||
-             !lunatic_module_load_file(rt, r->path, &m, &err))
+    } else if (!lunatic_runtime_new(&r->launch.runtime, &rt, &err) ||
+               !lunatic_module_load_file(rt, r->path, &m, &err)) {
         fprintf(stderr, "lunatic: %s\n", err.text);
-    else
+    } else {
+        watch_begin(rt, r->path);
         status = test_module(r, rt, m, begin_ns);
+        if (!watch_end()) { /* somebody hangs who looks at it: it cannot be freed */
+            fflush(NULL);
+            _exit(status);
+        }
+    }
     lunatic_module_free(m);
     lunatic_runtime_free(rt);
     return status;
