@@ -56,7 +56,7 @@ _lunatic() {
         return
     fi
     if [[ ${COMP_WORDS[1]} == ps && $COMP_CWORD -gt 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--all --limit --sort --process --json --help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "--all --limit --sort --process --users --json --help" -- "$word")
         return
     fi
     if [[ $word == -* && ${COMP_WORDS[1]} != cc ]]; then

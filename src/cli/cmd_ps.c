@@ -12,20 +12,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_ALL = 1, OPT_LIMIT, OPT_SORT, OPT_PROCESS, OPT_JSON, OPT_HELP };
+enum { OPT_ALL = 1, OPT_LIMIT, OPT_SORT, OPT_PROCESS, OPT_JSON, OPT_USERS, OPT_HELP };
 
 static const struct option options[] = {
-    {"all", 'a', false, OPT_ALL}, {"limit", 'n', true, OPT_LIMIT},
-    {"sort", 0, true, OPT_SORT},  {"process", 0, true, OPT_PROCESS},
-    {"json", 0, false, OPT_JSON}, {"help", 'h', false, OPT_HELP},
-    {NULL, 0, false, 0},
+    {"all", 'a', false, OPT_ALL},   {"limit", 'n', true, OPT_LIMIT},
+    {"sort", 0, true, OPT_SORT},    {"process", 0, true, OPT_PROCESS},
+    {"json", 0, false, OPT_JSON},   {"users", 'u', false, OPT_USERS},
+    {"help", 'h', false, OPT_HELP}, {NULL, 0, false, 0},
 };
 
 struct request {
     uint64_t pid; /* 0: not said */
     struct table_options table;
     const char *sort;
-    bool help;
+    bool everybody, help;
 };
 
 static bool read_request(struct request *r, int count, char **words, struct error *err)
@@ -65,6 +65,9 @@ static bool read_request(struct request *r, int count, char **words, struct erro
             if (!args_number(value, UINT64_MAX, &r->table.process_id) || !r->table.process_id)
                 return fail(err, ERR_USAGE, "option '--process' wants a process id, not '%s'",
                             value);
+            break;
+        case OPT_USERS:
+            r->everybody = true;
             break;
         case OPT_JSON:
             r->table.is_json = true;
@@ -145,7 +148,7 @@ static bool ps(const struct request *r, struct error *err)
     size_t count = 0, i;
     bool ok;
 
-    if (!inspect_find(&programs, &count, err))
+    if (!inspect_find(r->everybody || r->pid != 0, &programs, &count, err))
         return false;
     for (i = 0; i < count && r->pid; i++) {
         if ((uint64_t)programs[i].pid == r->pid)

@@ -52,12 +52,13 @@ static const char ps_usage[] =
     "its\n"
     "memory and CPU time; then how many do the same. Without PID, of the only program that runs, "
     "or\n"
-    "else a list of your programs (root: of all).\n"
+    "else a list of your programs.\n"
     "\n"
     "  --all, -a          all processes (without it, at most 1,000)\n"
     "  --limit N, -n N    at most N\n"
     "  --sort KEY         the greatest first: cpu, memory or queue; or by id (the default)\n"
     "  --process ID       only this process\n"
+    "  --users, -u        root: list the programs of all users\n"
     "  --json             JSON instead of a table\n";
 
 static const char test_usage[] =

@@ -400,7 +400,7 @@ static void find_as_root(struct found *f, const char *own)
     }
 }
 
-bool inspect_find(struct inspect_program **out, size_t *count, struct error *err)
+bool inspect_find(bool everybody, struct inspect_program **out, size_t *count, struct error *err)
 {
     char folder[INSPECT_PATH_MAX];
     struct found f = {0};
@@ -412,7 +412,7 @@ bool inspect_find(struct inspect_program **out, size_t *count, struct error *err
         *err = words;
         return false;
     }
-    if (geteuid() == 0)
+    if (everybody && geteuid() == 0)
         find_as_root(&f, folder);
     if (f.list.count > 1)
         qsort(f.list.items, f.list.count, sizeof(struct inspect_program), compare_pids);

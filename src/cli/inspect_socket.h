@@ -40,9 +40,9 @@ struct inspect_program {
     char path[INSPECT_PATH_MAX];
 };
 
-/* Finds all programs that this user may ask (root: everybody's), ascending by pid; sockets that
- * nobody listens at are removed. `*out` is the caller's (mem_free). */
-bool inspect_find(struct inspect_program **out, size_t *count, struct error *err);
+/* Finds this user's programs, or, for root if `everybody`, those of all, ascending by pid; sockets
+ * of ours that nobody listens at are removed. `*out` is the caller's (mem_free). */
+bool inspect_find(bool everybody, struct inspect_program **out, size_t *count, struct error *err);
 
 /* Connects and sends the request. A descriptor to read the answer from, behind its line `ok`; or -1
  * with words in `err`. */

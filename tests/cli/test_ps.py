@@ -2,6 +2,7 @@
 """What SIGQUIT and `lunatic ps` show of a program that runs."""
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -250,6 +251,20 @@ class Ps(CliTest):
         self.assertEqual(os.read(read, 100), b"nothing")
         os.close(read)
         os.waitpid(child, 0)
+        self.stop(process)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs to be root")
+    def test_root_may_list_everybodys(self):
+        path = os.path.join("/tmp", f"lunatic-{os.getpid() + 100000}")  # as of a user of that number
+        os.mkdir(path, 0o700)
+        self.addCleanup(shutil.rmtree, path)
+        process = self.begin(self.compile(ZOO))
+        os.rename(os.path.join(self.runtime_dir, "lunatic", f"{process.pid}.sock"),
+                  os.path.join(path, f"{process.pid}.sock"))
+        self.assert_one_line(self.ps(), 1, "no program of yours runs")
+        done = self.ps("--json", "--users", str(process.pid))
+        self.assertEqual(json.loads(done.stdout)["pid"], process.pid)
+        self.assertIn(str(process.pid), self.ps("--users").stdout)
         self.stop(process)
 
     def test_no_inspect(self):
