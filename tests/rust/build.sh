@@ -8,10 +8,11 @@ mkdir -p "$2"
 cache=$(cd "$2" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 
-if [ ! -x "$cache/cargo-$compiler" ] || [ ! -e "$cache/$compiler.done" ]; then
+stamp=$(cksum < "$here/toolchain.sh")
+if [ ! -x "$cache/cargo-$compiler" ] || [ "$(cat "$cache/$compiler.done" 2> /dev/null)" != "$stamp" ]; then
     echo "making the Rust tool chain '$compiler' (once; it is kept in $cache)"
     bash "$here/toolchain.sh" "$compiler" "$cache"
-    touch "$cache/$compiler.done"
+    echo "$stamp" > "$cache/$compiler.done"
 fi
 
 # A copy, so that no lock file appears among the sources.
@@ -20,7 +21,7 @@ mkdir -p "$work"
 cp -r "$here/guests/." "$work/"
 cd "$work"
 if [ "$compiler" = old ]; then
-    if [ ! -e Cargo.lock ]; then
+    if [ ! -e Cargo.lock ] || [ Cargo.toml -nt Cargo.lock ]; then
         "$cache/cargo-old" generate-lockfile --quiet
         for package in serde serde_core serde_derive; do
             "$cache/cargo-old" update --quiet "$package" --precise 1.0.228
@@ -30,7 +31,7 @@ if [ "$compiler" = old ]; then
 else
     target=wasm32-wasip1
 fi
-"$cache/cargo-$compiler" build --quiet --release --target-dir "$cache/target-$compiler"
+"$cache/cargo-$compiler" build --quiet --release --workspace --target-dir "$cache/target-$compiler"
 rm -rf "$cache/guests-$compiler"
 mkdir -p "$cache/guests-$compiler"
 cp "$cache/target-$compiler/$target"/release/*.wasm "$cache/guests-$compiler/"
