@@ -21,6 +21,7 @@ enum {
     OPT_EXACT,
     OPT_GRACE,
     OPT_NO_INSPECT,
+    OPT_PROMETHEUS,
     OPT_HELP
 };
 
@@ -32,6 +33,8 @@ static const struct option options[] = {
     {"exact", 0, false, OPT_EXACT},
     {"grace", 0, true, OPT_GRACE},
     {"no-inspect", 0, false, OPT_NO_INSPECT},
+    {"prometheus", 0, false, OPT_PROMETHEUS}, /* these two are the original's */
+    {"prometheus-http", 0, true, OPT_PROMETHEUS},
     {"help", 'h', false, OPT_HELP},
     {NULL, 0, false, 0},
 };
@@ -72,6 +75,9 @@ static bool take_option(struct request *r, int id, const char *value, struct err
     case OPT_NO_INSPECT:
         r->signals.no_inspect = true;
         return true;
+    case OPT_PROMETHEUS:
+        return fail(err, ERR_USAGE,
+                    "the exporter of metrics is not available yet; leave '--prometheus' out");
     default:
         r->help = true;
         return true;
