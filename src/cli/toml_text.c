@@ -220,7 +220,7 @@ static bool read_value(struct reading *r, const char *path, unsigned depth, enum
 static bool read_pair(struct reading *r, const char *above, bool is_inline, unsigned depth)
 {
     char path[PATH_BYTES];
-    enum toml_kind kind;
+    enum toml_kind kind = TOML_SCALAR;
     size_t index = 0;
 
     memcpy(path, above, strlen(above) + 1); /* both have that size */
