@@ -18,7 +18,7 @@ fi
 # A copy, so that no lock file appears among the sources.
 work=$cache/work-$compiler
 mkdir -p "$work"
-cp -r "$here/guests/." "$work/"
+cp -rp "$here/guests/." "$work/"
 cd "$work"
 if [ "$compiler" = old ]; then
     if [ ! -e Cargo.lock ] || [ Cargo.toml -nt Cargo.lock ]; then
