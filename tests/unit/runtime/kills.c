@@ -22,10 +22,10 @@
 #define PATIENCE_NS (120 * NS_PER_SEC)
 
 /* Names of 4 bytes, at 16. Each victim is given a random number. */
-static const char names[] = "recvtagsnapsloopcatcfilepollnametimeconfmodulinkspawclaimsgccomp";
+#define NAMES "recvtagsnapsloopcatcfilepollnametimeconfmodulinkspawclaimsgccomp"
 
 static const char body[] =
-    "(data (i32.const 16) \"recvtagsnapsloopcatcfilepollnametimeconfmodulinkspawclaimsgccomp\")\n"
+    "(data (i32.const 16) \"" NAMES "\")\n"
     "(data (i32.const 128) \"file\")\n"
     "(data (i32.const 136) \"none\")\n"
     "(data (i32.const 144) "
@@ -312,7 +312,7 @@ static void storm(bool metered)
     struct lunatic_dir dir = {folder, ".", false};
     int fd;
 
-    CHECK(sizeof(names) - 1 == 4 * STATES);
+    CHECK(sizeof(NAMES) - 1 == 4 * STATES);
     CHECK(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/file", folder);
     fd = open(path, O_WRONLY | O_CREAT, 0600);

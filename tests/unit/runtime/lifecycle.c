@@ -101,8 +101,8 @@ TEST(the_current_message_is_kept_replaced_and_taken)
     static const char *const traps[] = {
         "(drop (call $message.send (i64.const 4242)))",
         "(drop (call $timer.send_after (i64.const 4242) (i64.const 0)))",
-        "(drop (call $message.send_receive_skip_search (i64.const 4242) (i64.const 9) (i64.const "
-        "2)))",
+        ("(drop (call $message.send_receive_skip_search (i64.const 4242) (i64.const 9) "
+         "(i64.const 2)))"),
     };
     struct program_options o;
     struct lunatic_exit how;
