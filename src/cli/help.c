@@ -89,8 +89,7 @@ static const char test_usage[] =
     "  --junit PATH       write the results as JUnit XML too, into this file or folder\n"
     "  --logfile FILE     write a line per test into a file\n"
     "  --arg ARGUMENT     an argument for the tests' program; may be repeated\n"
-    "  --dir DIR, --no-current-dir, --env NAME=VALUE, --workers N, --max-memory SIZE, --max-fuel "
-    "N\n"
+    "  --dir, --env, --max-memory, --allow-net, --policy, --workers, --log and their like\n"
     "                     as of `lunatic run`, for each test\n";
 
 static const char cc_usage[] =
