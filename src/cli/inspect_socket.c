@@ -31,7 +31,8 @@
 #define STACK_SIZE      (256u << 10) /* of a thread that answers */
 #define SAME_PID_MAX    8            /* programs of the same pid (containers that share /tmp) */
 
-static char own_path[INSPECT_PATH_MAX]; /* of our socket, "": none */
+static char own_path[INSPECT_PATH_MAX]; /* of our socket, if has_path */
+static atomic_bool has_path;
 static _Atomic unsigned clients;
 
 static bool address_of(const char *path, struct sockaddr_un *a)
@@ -132,6 +133,7 @@ int inspect_open(struct error *err)
 bound:
     chmod(path, 0600);
     memcpy(own_path, path, sizeof(path));
+    atomic_store(&has_path, true);
     if (listen(fd, 16) == 0)
         return fd;
     (void)!fail_os(err, errno, "%s", path);
@@ -142,9 +144,8 @@ bound:
 
 void inspect_remove(void)
 {
-    if (own_path[0])
+    if (atomic_exchange(&has_path, false))
         unlink(own_path);
-    own_path[0] = '\0';
 }
 
 /* Waits until `fd` can be read or written, in slices. False: too late, or the program is ending. */
