@@ -166,13 +166,13 @@ static const char *names_of(struct inspection *in, uint64_t id)
 static uint64_t present_bytes(const struct guest_view *row)
 {
     uint64_t bits[PRESENT_PIECE / 64], count = 0;
-    const uint8_t *page = (const uint8_t *)((uintptr_t)row->memory & ~(uintptr_t)(VMEM_PAGE - 1));
-    size_t pages =
-        (size_t)(((const uint8_t *)row->memory + row->memory_size - page + VMEM_PAGE - 1) /
-                 VMEM_PAGE);
+    const uint8_t *memory = row->memory, *page;
+    size_t pages;
 
-    if (!row->memory)
+    if (!memory)
         return LUNATIC_UNKNOWN;
+    page = (const uint8_t *)((uintptr_t)memory & ~(uintptr_t)(VMEM_PAGE - 1));
+    pages = ((size_t)(memory - page) + row->memory_size + VMEM_PAGE - 1) / VMEM_PAGE;
     for (size_t at = 0; at < pages; at += PRESENT_PIECE) {
         size_t n = pages - at < PRESENT_PIECE ? pages - at : PRESENT_PIECE;
 
