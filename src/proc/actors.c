@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "proc/actors.h"
+#include "base/mem.h"
 #include "proc/bond.h"
+#include "proc/grave.h"
 #include "proc/internal.h"
 #include "proc/message.h"
 #include "sched/scheduler.h"
@@ -30,6 +32,9 @@ bool actors_init(struct actors *a, const struct actors_options *options, struct 
     }
     mutex_init(&a->empty_lock);
     condition_init(&a->emptied);
+    a->graves = mem_new_array(struct grave, a->worker_count);
+    for (uint32_t i = 0; i < a->worker_count; i++)
+        grave_init(&a->graves[i], a);
     return true;
 }
 
@@ -43,6 +48,8 @@ void actors_tell_waiters(struct actors *a)
 void actors_deinit(struct actors *a)
 {
     spare_blocks_free(a);
+    graves_empty(a);
+    mem_free(a->graves);
     condition_deinit(&a->emptied);
     mutex_deinit(&a->empty_lock);
     pool_deinit(&a->bonds);

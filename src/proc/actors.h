@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+struct grave;
 struct scheduler;
 struct spare_blocks;
 struct worker;
@@ -19,6 +20,7 @@ struct actors {
     bool is_tickless;     /* slices are not ended by ticks, so CPU time is measured */
     struct pool messages; /* of struct message: signals, messages, send timers */
     struct pool bonds;    /* of struct bond */
+    struct grave *graves; /* one per worker: grave.h */
     struct spinlock lock;
     struct spare_blocks *spare; /* control blocks of environments that were freed */
     /* Of those who wait for an environment to be empty (environment_wait_empty). */

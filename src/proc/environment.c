@@ -2,6 +2,7 @@
 #include "proc/environment.h"
 #include "base/mem.h"
 #include "plat/clock.h"
+#include "proc/grave.h"
 #include "proc/internal.h"
 #include "sched/scheduler.h"
 #include "sched/timer.h"
@@ -115,6 +116,7 @@ void environment_free(struct environment *e)
     }
     send_timers_drop(e);
     registry_deinit(&e->registry);
+    graves_empty(e->actors);
     mutex_deinit(&e->look_lock);
     give_blocks(e->actors, e->blocks);
     mem_free(e);

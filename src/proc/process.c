@@ -2,6 +2,7 @@
 #include "proc/process.h"
 #include "base/log.h"
 #include "proc/budget.h"
+#include "proc/grave.h"
 #include "proc/internal.h"
 #include "proc/look.h"
 #include "sched/scheduler.h"
@@ -298,7 +299,7 @@ static void release(struct process *p, struct worker *w)
     wait_cancel(p);
     p->class_->release(p, w);
     resources_sweep(p);
-    mailbox_deinit(&p->mailbox, a);
+    grave_bury(a, w, &p->mailbox);
 }
 
 static void drop_config(struct process *p)
