@@ -57,3 +57,28 @@ void mem_free(void *ptr)
 {
     free(ptr);
 }
+
+/* What the machine has is one for the whole program, and so is who counts it. */
+static bool (*_Atomic charge_take)(uint64_t);
+static void (*_Atomic charge_give)(uint64_t);
+
+void mem_set_charge(bool (*take)(uint64_t bytes), void (*give)(uint64_t bytes))
+{
+    atomic_store(&charge_take, take);
+    atomic_store(&charge_give, give);
+}
+
+bool mem_charge(uint64_t bytes)
+{
+    bool (*take)(uint64_t) = atomic_load_explicit(&charge_take, memory_order_relaxed);
+
+    return !take || take(bytes);
+}
+
+void mem_uncharge(uint64_t bytes)
+{
+    void (*give)(uint64_t) = atomic_load_explicit(&charge_give, memory_order_relaxed);
+
+    if (give)
+        give(bytes);
+}

@@ -7,7 +7,9 @@
 #define BASE_MEM_H
 
 #include "base/assert.h"
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Zeroed storage for one or `count` objects of `type`; aborts when there is no memory. Any thread.
  */
@@ -34,5 +36,13 @@ void mem_fail_after(size_t n);
 
 /* How many allocations the calling thread has made so far, for tests that bound them. */
 size_t mem_allocation_count(void);
+
+/* Memory that guests make us keep, counted by whoever knows what the machine has: `take` says
+ * whether there is so much left. Without that everything is granted. Startup only. */
+void mem_set_charge(bool (*take)(uint64_t bytes), void (*give)(uint64_t bytes));
+
+/* Counts bytes that are about to be allocated, or have been freed. Any thread. */
+bool mem_charge(uint64_t bytes) MUST_USE;
+void mem_uncharge(uint64_t bytes);
 
 #endif

@@ -6,6 +6,13 @@
 #define HINT_MAX          ((size_t)1 << 20) /* a guest's hint is not an order */
 #define RESOURCES_INITIAL 4
 
+#define CHARGED_MIN 4096u /* smaller buffers are few times what the nodes are that are counted */
+
+static uint64_t charge_of(uint64_t capacity)
+{
+    return capacity >= CHARGED_MIN ? capacity : 0;
+}
+
 static void clear(struct message *m, enum signal_kind signal)
 {
     memset(m, 0, offsetof(struct message, inline_data));
@@ -44,8 +51,11 @@ struct message *message_new_data(struct actors *a, int64_t tag, const void *data
 
 static void free_parts(struct message *m)
 {
-    if (!m->is_inline)
+    if (!m->is_inline) {
         mem_free(m->data);
+        if (UNLIKELY(charge_of(m->capacity) != 0))
+            mem_uncharge(m->capacity);
+    }
     if (m->resources) {
         for (uint32_t i = 0; i < m->resources->count; i++)
             resource_unref(m->resources->items[i]);
@@ -87,9 +97,16 @@ bool message_reserve(struct message *m, size_t extra)
     capacity = capacity * 2 > need ? capacity * 2 : need;
     if (capacity > MESSAGE_SIZE_MAX)
         capacity = MESSAGE_SIZE_MAX;
-    data = mem_try_realloc(m->is_inline ? NULL : m->data, 1, capacity);
-    if (!data)
+    if (UNLIKELY(charge_of(capacity) != 0) && !mem_charge(capacity))
         return false;
+    data = mem_try_realloc(m->is_inline ? NULL : m->data, 1, capacity);
+    if (!data) {
+        if (charge_of(capacity))
+            mem_uncharge(capacity);
+        return false;
+    }
+    if (UNLIKELY(charge_of(m->capacity) != 0))
+        mem_uncharge(m->capacity);
     if (m->is_inline)
         memcpy(data, m->inline_data, m->size);
     m->data = data;

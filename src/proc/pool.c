@@ -60,6 +60,7 @@ bool pool_init(struct pool *p, size_t node_size, size_t link_offset, uint32_t co
 
 void pool_deinit(struct pool *p)
 {
+    mem_uncharge(p->charged);
     if (p->base)
         vmem_unmap(p->base, p->reserved);
     free(p->caches);
@@ -97,7 +98,14 @@ static struct pool_free *carve(struct pool *p, uint32_t end, uint32_t *count)
 
     if (n > POOL_BATCH)
         n = POOL_BATCH;
-    if (n == 0 || !open_up_to(p, fresh + n))
+    if (n == 0)
+        return NULL;
+    /* The last ones, which are for what must not fail, are not refused for want of memory. */
+    if (mem_charge(n * p->node_size))
+        p->charged += n * p->node_size;
+    else if (end < p->end)
+        return NULL;
+    if (!open_up_to(p, fresh + n))
         return NULL;
     for (uint32_t i = n; i-- > 0;) {
         struct pool_free *node = link_of(p, pool_at(p, fresh + i));
@@ -250,6 +258,8 @@ void pool_reset(struct pool *p)
 
         *c = (struct pool_cache){.luck = i + 1};
     }
+    mem_uncharge(p->charged);
+    p->charged = 0;
     p->batches = NULL;
     atomic_store_explicit(&p->fresh, 1, memory_order_release);
 }

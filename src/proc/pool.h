@@ -45,6 +45,7 @@ struct pool {
     uint32_t reserve;          /* the last so many nodes are for pool_take_reserved */
     bool opens; /* the stretch is reserved only: pieces are opened as they are needed */
     size_t opened;
+    uint64_t charged; /* bytes of nodes that are counted by mem_charge */
 };
 
 /* Reserves room for about `count_max` nodes (fewer if the system does not give so much address

@@ -9,6 +9,7 @@
 #include "plat/vmem.h"
 #include "runtime/internal.h"
 #include "vm/preempt.h"
+#include "vm/region.h"
 #include "vm/worker.h"
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +137,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
         vmem_set_fallbacks(true);
         file_path_force_walk(true);
     }
+    mem_set_charge(region_commit, region_uncommit);
     rt = mem_new(struct lunatic_runtime);
     mutex_init(&rt->lock);
     mutex_lock(&rt->lock);

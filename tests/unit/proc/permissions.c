@@ -544,3 +544,43 @@ TEST(a_receive_by_tag_looks_at_few_others)
     mailbox_deinit(&mb, &w.actors);
     CHECK(world_close(&w));
 }
+
+/* ---- memory of messages ---- */
+
+static _Atomic uint64_t charged;
+
+static bool take_charge(uint64_t bytes)
+{
+    if (atomic_load(&charged) + bytes > 8 << 20)
+        return false;
+    atomic_fetch_add(&charged, bytes);
+    return true;
+}
+
+static void give_charge(uint64_t bytes)
+{
+    atomic_fetch_sub(&charged, bytes);
+}
+
+/* What messages weigh is asked for before it is taken, and given back to the byte. */
+TEST(messages_count_against_the_memory_of_the_machine)
+{
+    static char data[100000];
+    struct message *kept[200] = {0};
+    struct world w;
+    size_t count = 0;
+
+    mem_set_charge(take_charge, give_charge);
+    CHECK(world_open(&w, 5));
+    while (count < ARRAY_COUNT(kept) &&
+           (kept[count] = message_new_data(&w.actors, 1, data, sizeof(data))))
+        count++;
+    CHECK(count > 50 && count < 100);
+    CHECK(atomic_load(&charged) > 50 * sizeof(data));
+    for (size_t i = 0; i < count; i++)
+        message_free(&w.actors, kept[i]);
+    CHECK(atomic_load(&charged) < 1 << 20); /* the nodes stay */
+    CHECK(world_close(&w));
+    mem_set_charge(NULL, NULL);
+    CHECK(atomic_load(&charged) == 0);
+}
