@@ -206,7 +206,8 @@ static bool read_file(struct policy *p, struct lunatic_environment_options *o, c
 
     if (!f)
         return fail_os(err, errno, "--policy %s", name);
-    while (ok && (size = fread(piece, 1, sizeof(piece), f)) > 0) {
+    while (ok && !feof(f) && !ferror(f)) {
+        size = fread(piece, 1, sizeof(piece), f);
         if (text.size + size > POLICY_SIZE_MAX)
             ok = fail(err, ERR_LIMIT, "--policy %s: more than %u bytes", name, POLICY_SIZE_MAX);
         else
@@ -292,7 +293,7 @@ static bool take_word(struct reading *r, const struct policy_value *v, const str
     if (!w->is_list) {
         if (v->in_list || v->kind != POLICY_TRUTH)
             return fail(err, ERR_USAGE, "'%s.%s' must be true or false", v->table, v->key);
-        return v->truth || policy_take(r->policy, r->options, w->id, NULL, err);
+        return v->truth || policy_take(r->policy, r->options, w->id, "", err);
     }
     if (w->id == POLICY_INHERIT_ENV && v->kind == POLICY_TRUTH && !v->in_list)
         return policy_take(r->policy, r->options, w->id, v->truth ? "all" : "none", err);
