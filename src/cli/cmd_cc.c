@@ -136,12 +136,21 @@ static void add(struct words *w, const char *word)
 
 /* What every compilation begins with. */
 static void add_common(struct words *w, const struct toolchain *t, const char *sysroot,
-                       const char *linker, const char *include)
+                       const char *linker, const char *include, const char *cplusplus)
 {
     add(w, t->clang);
     add(w, "--target=wasm32-wasi");
     if (t->sysroot[0] != '\0')
         add(w, sysroot);
+    if (t->headers[0] != '\0') {
+        add(w, "-nostdlibinc");
+        if (cplusplus) {
+            add(w, "-isystem");
+            add(w, cplusplus);
+        }
+        add(w, "-isystem");
+        add(w, t->headers);
+    }
     if (t->linker[0] != '\0')
         add(w, linker);
     add(w, "-mbulk-memory");
@@ -155,7 +164,7 @@ static int compile(const struct compilation *c, const struct toolchain *t, const
                    const char *output, const char *object, struct words *w, struct error *err)
 {
     char include[PATH_MAX + 16], source[PATH_MAX + 32], sysroot[PATH_MAX + 16],
-        linker[PATH_MAX + 16];
+        linker[PATH_MAX + 16], cplusplus[PATH_MAX + 16];
     size_t i;
     int status;
 
@@ -163,8 +172,9 @@ static int compile(const struct compilation *c, const struct toolchain *t, const
     snprintf(source, sizeof source, "%s/src/lunatic.c", sdk);
     snprintf(sysroot, sizeof sysroot, "--sysroot=%s", t->sysroot);
     snprintf(linker, sizeof linker, "-fuse-ld=%s", t->linker);
+    snprintf(cplusplus, sizeof cplusplus, "%s/c++/v1", t->headers);
     if (c->links) {
-        add_common(w, t, sysroot, linker, include);
+        add_common(w, t, sysroot, linker, include, NULL);
         add(w, "-std=gnu17");
         add(w, "-O2");
         if (t->runs_constructors)
@@ -180,7 +190,7 @@ static int compile(const struct compilation *c, const struct toolchain *t, const
             return status;
         w->count = 0;
     }
-    add_common(w, t, sysroot, linker, include);
+    add_common(w, t, sysroot, linker, include, c->cplusplus ? cplusplus : NULL);
     if (!c->has_level)
         add(w, "-O2");
     if (c->cplusplus) {

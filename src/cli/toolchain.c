@@ -83,6 +83,23 @@ static bool file_contains(const char *path, const char *word)
     return false;
 }
 
+/* Without a sysroot clang looks into /usr/include after the target's own folder, and a header that
+ * the target lacks is taken from the host. `libc` is where the C library is. */
+static void find_headers(struct toolchain *t, const char *libc)
+{
+    static const char libs[] = "/lib/wasm32-wasi/libc.a";
+    char path[PATH_MAX];
+    size_t size = strlen(libc);
+
+    if (t->sysroot[0] != '\0' || size < sizeof libs || size >= sizeof path - 32 ||
+        strcmp(libc + size - (sizeof libs - 1), libs) != 0)
+        return;
+    size -= sizeof libs - 1;
+    snprintf(path, sizeof path, "%.*s/include/wasm32-wasi/stdio.h", (int)size, libc);
+    if (access(path, R_OK) == 0)
+        snprintf(t->headers, sizeof t->headers, "%.*s/include/wasm32-wasi", (int)size, libc);
+}
+
 /* Fills the rest of *t for its clang; false, and words that name the missing package, if
  * incomplete. */
 static bool complete(struct toolchain *t, bool for_cplusplus, struct error *err)
@@ -104,6 +121,7 @@ static bool complete(struct toolchain *t, bool for_cplusplus, struct error *err)
         return fail(err, ERR_NOT_FOUND,
                     "%s lacks a C library for WebAssembly: install the package wasi-libc",
                     t->clang);
+    find_headers(t, path);
     if (has_file(t, "crt1-command.o", path))
         t->runs_constructors = file_contains(path, "__wasm_call_ctors");
     if (!ask(t, "-print-libgcc-file-name", path, sizeof path) || access(path, R_OK) != 0)

@@ -11,6 +11,8 @@
 struct toolchain {
     char clang[PATH_MAX];   /* or the name, searched in PATH */
     char sysroot[PATH_MAX]; /* for --sysroot; "" where clang knows the place */
+    char headers[PATH_MAX]; /* of the C library, where clang would look into those of the host, too;
+                               else "" */
     char linker[PATH_MAX];  /* wasm-ld, where clang does not find it itself, else "" */
     int version;            /* of clang */
     bool runs_constructors; /* its start file runs constructors itself (see sdk/src/lunatic.c) */

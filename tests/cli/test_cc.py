@@ -84,6 +84,12 @@ class Compile(CliTest):
         self.assertIn("nonsense", done.stderr)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "bad.wasm")))
 
+    def test_headers_of_the_host_are_not_taken(self):
+        self.write("pwd.c", "#include <pwd.h>\nint main(void) { return 0; }")
+        done = self.lunatic("cc", "pwd.c", "-o", "pwd.wasm")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("'pwd.h' file not found", done.stderr)
+
     def test_nothing_stays_in_the_temporary_folder(self):
         temporary = os.path.join(self.folder, "tmp")
         os.mkdir(temporary)
