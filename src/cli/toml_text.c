@@ -436,7 +436,7 @@ bool toml_add(struct bytes *document, const char *table, const char *key, const 
                  bytes_append_u8(&out, '.');
     }
     ok = ok && append_key(&out, key) && bytes_printf(&out, " = \"%s\"%s", value, end) &&
-         bytes_append(&out, text.data + cut, text.size - cut);
+         (cut == text.size || bytes_append(&out, text.data + cut, text.size - cut));
     if (!ok) {
         fail(err, ERR_NO_MEMORY, "no memory");
         goto out;
