@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,6 +61,14 @@ static bool append_json(struct bytes *line, const char *stamp, long ms, enum log
            json_string(line, slice_text(text)) && bytes_append_u8(line, '}');
 }
 
+static void put(const char *data, size_t size)
+{
+    /* A log that cannot be written has nowhere to complain. */
+    ssize_t ignored = write(STDERR_FILENO, data, size);
+
+    (void)ignored;
+}
+
 void log_line(enum log_level level, const char *target, const char *format, ...)
 {
     struct bytes line = {0};
@@ -79,10 +88,14 @@ void log_line(enum log_level level, const char *target, const char *format, ...)
         strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
     ok = is_json ? append_json(&line, stamp, now.tv_nsec / 1000000, level, target, text)
                  : append_text(&line, stamp, level, target, text);
-    if (ok && bytes_append_u8(&line, '\n')) {
-        /* A log that cannot be written has nowhere to complain. */
-        ssize_t ignored = write(STDERR_FILENO, line.data, line.size);
-        (void)ignored;
+    ok = ok && bytes_append_u8(&line, '\n');
+    if (!ok) { /* no memory: the text alone */
+        size_t size = strlen(text);
+
+        text[size < sizeof(text) - 1 ? size++ : size - 1] = '\n';
+        put(text, size);
+    } else {
+        put((const char *)line.data, line.size);
     }
     bytes_deinit(&line);
 }

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "proc/environment.h"
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -22,8 +23,13 @@ void output_report(const struct environment *e, uint64_t process_id, const char 
     va_start(args, format);
     size = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (size < 0 || !bytes_reserve(&line, (size_t)size + 2))
+    if (size < 0)
         return;
+    if (!bytes_reserve(&line, (size_t)size + 2)) {
+        log_line(LOG_WARN, target, "Process %" PRIu64 " failed, and there is no memory to say how",
+                 process_id);
+        return;
+    }
     va_start(args, format);
     vsnprintf((char *)line.data, (size_t)size + 1, format, args);
     va_end(args);

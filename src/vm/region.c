@@ -12,6 +12,7 @@
 #define ARENA_64M_SIZE (8ull << 40) /* the same for these sizes, whose blocks are large */
 #define ARENA_4G_SIZE  (4ull << 40)
 #define DIRTY_MAX      (8u << 20)  /* bytes of stacks kept with their leftovers, per region */
+#define HEADROOM_MAX   (4u << 20)  /* of a limited address space is left to malloc */
 #define COMMIT_CHECK   (16u << 20) /* bytes committed between two questions to the kernel */
 
 static const struct {
@@ -237,6 +238,26 @@ static bool is_small(enum region r)
     return shapes[r].stride <= OPEN_BATCH_MAX;
 }
 
+/* Maps a chunk. Where address space is limited the last of it is left: whoever is told that there
+ * is no memory for another process needs some to say so. */
+static uint8_t *chunk_map(size_t size, size_t align)
+{
+    size_t headroom = 0;
+    uint8_t *at;
+
+    if (host.is_strict)
+        return vmem_reserve(size, align);
+    if (!region_is_plentiful()) {
+        headroom = HEADROOM_MAX;
+        if (headroom > host.address_space / 32)
+            headroom = (size_t)(host.address_space / 32) / VMEM_PAGE * VMEM_PAGE;
+    }
+    at = vmem_map(size + headroom, align);
+    if (at && headroom)
+        vmem_unmap(at + size, headroom);
+    return at;
+}
+
 /* A new chunk: as much as the host lets us have, within reason. */
 static bool arena_extend(struct arena *a, enum region r)
 {
@@ -256,7 +277,7 @@ static bool arena_extend(struct arena *a, enum region r)
     for (; count; count /= 2) {
         size_t size = (size_t)(count * stride);
         size_t align = stride >= (2u << 20) ? 2u << 20 : VMEM_PAGE;
-        uint8_t *at = host.is_strict ? vmem_reserve(size, align) : vmem_map(size, align);
+        uint8_t *at = chunk_map(size, align);
 
         if (at && region_is_lazy(r) && !lazy_add(r, at, size)) {
             vmem_unmap(at, size);
