@@ -71,13 +71,12 @@ static bool ends_with_place(struct slice line)
 /* Where in `line` the words are for the last time; line.size: nowhere. */
 static size_t find_last(struct slice line, const char *words)
 {
-    size_t last = line.size, from = 0, at;
+    size_t size = strlen(words);
 
-    while ((at = from + find(rest_of(line, from), words)) < line.size) {
-        last = at;
-        from = at + 1;
-    }
-    return last;
+    for (size_t end = line.size; end >= size; end--)
+        if (memcmp(line.data + end - size, words, size) == 0)
+            return end - size;
+    return line.size;
 }
 
 /* `text` begins after the opening quote. The message ends with the last "', " of the first line
