@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 enum poller_ready {
-    POLLER_READ = 1,  /* reading, or accepting, does not wait (end and errors included) */
-    POLLER_WRITE = 2, /* writing does not wait (errors included) */
+    POLLER_READ = 1,    /* reading, or accepting, does not wait (end and errors included) */
+    POLLER_WRITE = 2,   /* writing does not wait (errors included) */
+    POLLER_SPECIAL = 4, /* with POLLER_READ: the other side has ended, an error, urgent data */
 };
 
 struct poller {
@@ -19,7 +20,7 @@ struct poller {
 
 struct poller_event {
     void *data;     /* of poller_add */
-    uint32_t ready; /* POLLER_READ | POLLER_WRITE */
+    uint32_t ready; /* of enum poller_ready */
 };
 
 bool poller_open(struct poller *p, struct error *err) MUST_USE;

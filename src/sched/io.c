@@ -5,8 +5,8 @@
 
 #define POLL_BATCH 64
 
-bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
-             void (*release)(struct io *io), struct error *err)
+static bool open_with(struct io *io, struct scheduler *s, struct worker *w, int fd, uintptr_t sides,
+                      struct error *err)
 {
     struct core *c = w ? core_of(w) : &s->cores[0];
     struct error poller_error;
@@ -15,9 +15,9 @@ bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
     io->worker = c->pub.index;
     io->is_always_ready = false;
     io->next = NULL;
-    io->release = release;
-    atomic_init(&io->side[IO_READ], IO_SIDE_READY); /* not known: so the first look is worth it */
-    atomic_init(&io->side[IO_WRITE], IO_SIDE_READY);
+    atomic_store_explicit(&io->is_special, false, memory_order_relaxed);
+    atomic_store_explicit(&io->side[IO_READ], sides, memory_order_relaxed);
+    atomic_store_explicit(&io->side[IO_WRITE], sides, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->io_count, 1, memory_order_relaxed);
     if (poller_add(&c->poller, fd, io, &poller_error))
         return true;
@@ -27,6 +27,18 @@ bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
         return true;
     }
     return fail(err, poller_error.code, "%s", poller_error.text);
+}
+
+bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
+             void (*release)(struct io *io), struct error *err)
+{
+    io->release = release;
+    return open_with(io, s, w, fd, IO_SIDE_READY, err); /* not known: so a look is worth it */
+}
+
+bool io_open_tried(struct io *io, struct scheduler *s, struct worker *w, int fd, struct error *err)
+{
+    return open_with(io, s, w, fd, 0, err);
 }
 
 enum io_wait io_wait(struct io *io, enum io_direction direction, struct task *t)
@@ -111,10 +123,15 @@ void core_poll(struct core *c, uint64_t timeout_ns)
     do {
         count = poller_wait(&c->poller, timeout_ns, events, POLL_BATCH);
         for (size_t i = 0; i < count; i++) {
+            struct io *io = events[i].data;
+
+            /* The exchange in report() publishes it. */
+            if (events[i].ready & POLLER_SPECIAL)
+                atomic_store_explicit(&io->is_special, true, memory_order_relaxed);
             if (events[i].ready & POLLER_READ)
-                report(events[i].data, w->scheduler, w, IO_READ);
+                report(io, w->scheduler, w, IO_READ);
             if (events[i].ready & POLLER_WRITE)
-                report(events[i].data, w->scheduler, w, IO_WRITE);
+                report(io, w->scheduler, w, IO_WRITE);
         }
         c->stats.io_events += count;
         timeout_ns = 0;

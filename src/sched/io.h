@@ -25,6 +25,7 @@ struct io {
     int fd;
     uint32_t worker;                /* whose poller */
     bool is_always_ready;           /* a regular file: no poller reports it */
+    _Atomic bool is_special;        /* see io_is_special */
     _Atomic uintptr_t side[2];      /* by direction: 0, IO_SIDE_READY, or the task that waits */
     struct io *next;                /* while it waits to be released */
     void (*release)(struct io *io); /* frees the storage; on some worker, or in scheduler_free */
@@ -36,6 +37,30 @@ struct io {
  */
 bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
              void (*release)(struct io *io), struct error *err) MUST_USE;
+
+/* The same, for a caller who has tried in each direction that it will wait in: what is ready is
+ * reported soon. `release` is to be set before io_close. */
+bool io_open_tried(struct io *io, struct scheduler *s, struct worker *w, int fd, struct error *err)
+    MUST_USE;
+
+/* Before a system call that may say EAGAIN, or may find less than it asks for: forgets that
+ * something happened. What happens from now on is seen by io_wait. */
+static inline void io_forget(struct io *io, enum io_direction direction)
+{
+    uintptr_t seen = IO_SIDE_READY;
+
+    if (atomic_load_explicit(&io->side[direction], memory_order_relaxed) == seen)
+        /* acquire: pairs with the release in report() */
+        atomic_compare_exchange_strong_explicit(&io->side[direction], &seen, 0,
+                                                memory_order_acquire, memory_order_relaxed);
+}
+
+/* Whether the poller has ever reported the end, an error, or urgent data: then a read that finds
+ * less than it asks for does not prove that nothing is left. */
+static inline bool io_is_special(const struct io *io)
+{
+    return atomic_load_explicit(&io->is_special, memory_order_relaxed);
+}
 
 /* After EAGAIN: makes `t`, the calling task, the waiter, or says that trying again may succeed. */
 enum io_wait io_wait(struct io *io, enum io_direction direction, struct task *t);

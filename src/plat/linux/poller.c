@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define BATCH_MAX 128
+#define SPECIAL   ((uint32_t)EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
 bool poller_open(struct poller *p, struct error *err)
 {
@@ -41,7 +42,7 @@ void poller_close(struct poller *p)
 
 bool poller_add(struct poller *p, int fd, void *data, struct error *err)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
                                 .data.ptr = data};
 
     ASSERT(data != NULL);
@@ -96,9 +97,9 @@ size_t poller_wait(struct poller *p, uint64_t timeout_ns, struct poller_event *e
         if (!ready[i].data.ptr)
             continue; /* a wake: edge-triggered, so the counter need not be read */
         events[used].data = ready[i].data.ptr;
-        events[used].ready =
-            (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? POLLER_READ : 0u) |
-            (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? POLLER_WRITE : 0u);
+        events[used].ready = (bits & (EPOLLIN | SPECIAL) ? POLLER_READ : 0u) |
+                             (bits & SPECIAL ? POLLER_SPECIAL : 0u) |
+                             (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? POLLER_WRITE : 0u);
         used++;
     }
     return used;

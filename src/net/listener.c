@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "net/listener.h"
+#include "base/mem.h"
+#include "net/tcp.h"
+
+bool listener_open(struct net *n, const struct socket_address *at, struct listener **out,
+                   struct error *err)
+{
+    struct listener *l = NULL;
+    int fd = -1, e = ENOMEM;
+
+    if (!net_reserve(n))
+        return socket_fail(err, EMFILE);
+    l = mem_try(struct listener);
+    if (!l)
+        goto failed;
+    e = socket_listen(at, &fd);
+    if (e)
+        goto failed;
+    e = socket_local_address(fd, &l->local);
+    if (e)
+        goto failed;
+    net_socket_init(&l->socket, n, fd);
+    *out = l;
+    return true;
+failed:
+    if (fd >= 0)
+        socket_close(fd);
+    mem_free(l);
+    net_unreserve(n);
+    return socket_fail(err, e);
+}
+
+enum net_result listener_accept(struct listener *l, struct worker *w, struct task *t,
+                                struct stream **out, struct error *err)
+{
+    struct net *n = l->socket.net;
+    struct socket_address peer;
+    enum net_result r;
+    int fd, e;
+
+    for (;;) {
+        if (!net_reserve(n)) {
+            socket_fail(err, EMFILE);
+            return NET_FAILED;
+        }
+        net_socket_before(&l->socket, IO_READ);
+        e = socket_accept(net_socket_fd(&l->socket), &fd, &peer);
+        if (e == 0)
+            break;
+        net_unreserve(n);
+        if (e != EAGAIN) {
+            socket_fail(err, e);
+            return NET_FAILED;
+        }
+        r = net_socket_wait(&l->socket, IO_READ, w, t, err);
+        if (r != NET_DONE)
+            return r;
+    }
+    *out = tcp_stream_new(n, fd, &peer);
+    if (!*out) {
+        socket_fail(err, ENOMEM);
+        return NET_FAILED;
+    }
+    atomic_fetch_add_explicit(&n->accepted_count, 1, memory_order_relaxed);
+    return NET_DONE;
+}
+
+void listener_leave(struct listener *l, struct task *t)
+{
+    net_socket_leave(&l->socket, IO_READ, t);
+}
+
+static void released(struct net_socket *socket)
+{
+    mem_free(CONTAINER_OF(socket, struct listener, socket));
+}
+
+void listener_free(struct listener *l)
+{
+    if (l)
+        net_socket_close(&l->socket, released);
+}

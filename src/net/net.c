@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "net/net.h"
+
+void net_init(struct net *n, struct scheduler *s)
+{
+    uint64_t all = socket_descriptors_max();
+
+    *n = (struct net){.scheduler = s};
+    n->socket_count_max = all > 2 * NET_DESCRIPTORS_KEPT ? all - NET_DESCRIPTORS_KEPT : all / 2;
+}
+
+void net_deinit(struct net *n)
+{
+    ASSERT(atomic_load(&n->socket_count) == 0);
+}
+
+bool net_reserve(struct net *n)
+{
+    if (atomic_fetch_add_explicit(&n->socket_count, 1, memory_order_relaxed) < n->socket_count_max)
+        return true;
+    net_unreserve(n);
+    atomic_fetch_add_explicit(&n->refused_count, 1, memory_order_relaxed);
+    return false;
+}
+
+void net_unreserve(struct net *n)
+{
+    atomic_fetch_sub_explicit(&n->socket_count, 1, memory_order_relaxed);
+}
