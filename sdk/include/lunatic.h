@@ -44,9 +44,12 @@ enum {
     LUN_ESPAWN = 3,   /* no process could be made; lun_error_text() says why */
     LUN_ENONE = 4,    /* no such name */
     LUN_ESIZE = 5,    /* the message has fewer or more bytes than asked for */
+    LUN_EIO = 6,      /* the network, the system or a database refused; lun_error_text() says why */
+    LUN_EEND = 7,     /* the stream ended before everything was read */
 };
 
-/* The words of the last LUN_ESPAWN of this process; "" if there was none. Valid until the next. */
+/* The words of the last LUN_ESPAWN or LUN_EIO of this process; "" if there was none. Valid until
+ * the next. */
 const char *lun_error_text(void);
 
 /* ---- Functions that run in a process of their own ------------------------------------------ */

@@ -5,6 +5,7 @@
  * only, so an argument of up to 32 bytes travels in the parameters of the spawn, and a larger one
  * in a message tagged with a number that nothing else uses. A result returns in a message with that
  * tag. */
+#include "internal.h"
 #include <lunatic.h>
 #include <lunatic/host.h>
 #define LUNATIC_TEST_NO_MAIN
@@ -14,20 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRY_NAME       "lunatic_c_entry"
-#define INLINE_WORDS     4
-#define INLINE_SIZE      (INLINE_WORDS * sizeof(uint64_t))
-#define STACK_BUFFER_MAX 4096 /* larger arguments and results of a child live on its heap */
-#define CHECK_MS         1000 /* how often a wait looks whether the other side is alive */
-#define LOCAL_NODE       0
-#define PARAM_COUNT      (6 + INLINE_WORDS)
-#define TAG_RANGE        (INT64_C(1) << 62) /* tags from here on; programs choose smaller ones by hand */
-#define TAG_SPREAD       UINT64_C(0x9e3779b97f4a7c15) /* odd, so that processes begin far apart */
+#define ENTRY_NAME   "lunatic_c_entry"
+#define INLINE_WORDS 4
+#define INLINE_SIZE  (INLINE_WORDS * sizeof(uint64_t))
+#define CHECK_MS     1000 /* how often a wait looks whether the other side is alive */
+#define LOCAL_NODE   0
+#define PARAM_COUNT  (6 + INLINE_WORDS)
+#define TAG_RANGE    LUN_FIRST_TAG_ /* tags above it; programs choose smaller ones by hand */
+#define TAG_SPREAD   UINT64_C(0x9e3779b97f4a7c15) /* odd, so that processes begin far apart */
 
 typedef void one_fn(const void *argument);
 typedef void two_fn(const void *argument, void *result);
 
-static char error_text[128];
+static char error_text[256];
 static int64_t last_tag; /* 0: none was given out yet */
 
 const char *lun_error_text(void)
@@ -44,8 +44,17 @@ int64_t lun_new_tag(void)
     return ++last_tag;
 }
 
-/* Keeps the words of error `id`, cut to the buffer. */
-static void keep_error(uint64_t id)
+void lun_set_error_(const char *words)
+{
+    size_t size = strlen(words);
+
+    if (size >= sizeof error_text)
+        size = sizeof error_text - 1;
+    memcpy(error_text, words, size);
+    error_text[size] = '\0';
+}
+
+void lun_keep_error_(uint64_t id)
 {
     uint32_t size = lunatic_error_string_size(id);
     char *words = malloc(size ? size : 1);
@@ -92,7 +101,7 @@ static lun_process spawn(enum lun_shape_ shape, lun_fn_ *fn, const void *data, s
     if (lunatic_process_spawn((uint64_t)link, LUN_OWN, LUN_OWN, LUN_ADDRESS(ENTRY_NAME),
                               sizeof ENTRY_NAME - 1, LUN_ADDRESS(params), sizeof params,
                               LUN_ADDRESS(&id)) != 0) {
-        keep_error(id);
+        lun_keep_error_(id);
         return 0;
     }
     if (size > INLINE_SIZE)
@@ -154,23 +163,30 @@ int lun_wait(lun_task *task, uint64_t timeout_ms)
     return lun_read_exactly(task->result, task->size);
 }
 
-/* Fetches an argument that came as a message. A parent that was killed between the spawn and the
- * send never sends it: then this process ends too. */
-static void receive_argument(lun_process parent, int64_t tag, void *data, size_t size)
+void lun_receive_first_(lun_process from, int64_t tag, lun_message *message)
 {
-    lun_message message;
     bool alive = true;
 
-    while (lun_receive_tag(&message, tag, alive ? CHECK_MS : 0) != 0) {
+    while (lun_receive_tag(message, tag, alive ? CHECK_MS : 0) != 0) {
         if (!alive)
             exit(0);
-        alive = lun_exists(parent);
+        alive = lun_exists(from);
     }
-    if (message.kind != LUN_DATA || lun_read_exactly(data, size) != 0)
+    if (message->kind != LUN_DATA)
         abort();
 }
 
-static void *new_buffer(size_t size)
+/* Fetches an argument that came as a message. */
+static void receive_argument(lun_process parent, int64_t tag, void *data, size_t size)
+{
+    lun_message message;
+
+    lun_receive_first_(parent, tag, &message);
+    if (lun_read_exactly(data, size) != 0)
+        abort();
+}
+
+void *lun_new_buffer_(size_t size)
 {
     void *p = malloc(size);
 
@@ -197,8 +213,8 @@ lunatic_c_entry(uint32_t shape, uint32_t fn, uint32_t size, uint32_t result_size
     __wasm_call_ctors();
 #endif
     if (size > INLINE_SIZE) {
-        argument =
-            size <= STACK_BUFFER_MAX ? __builtin_alloca_with_align(size, 128) : new_buffer(size);
+        argument = size <= LUN_STACK_BUFFER_MAX_ ? __builtin_alloca_with_align(size, 128)
+                                                 : lun_new_buffer_(size);
         receive_argument(parent, tag, argument, size);
     }
     switch (shape) {
@@ -209,8 +225,9 @@ lunatic_c_entry(uint32_t shape, uint32_t fn, uint32_t size, uint32_t result_size
         ((one_fn *)(uintptr_t)fn)(argument);
         break;
     default:
-        result = result_size <= STACK_BUFFER_MAX ? __builtin_alloca_with_align(result_size, 128)
-                                                 : new_buffer(result_size);
+        result = result_size <= LUN_STACK_BUFFER_MAX_
+                     ? __builtin_alloca_with_align(result_size, 128)
+                     : lun_new_buffer_(result_size);
         memset(result, 0, result_size);
         ((two_fn *)(uintptr_t)fn)(argument, result);
         lun_send(parent, tag, result, result_size);
@@ -271,8 +288,7 @@ bool lun_exists(lun_process process)
     return lunatic_process_exists(process) != 0;
 }
 
-/* Puts a new message with these bytes under construction. */
-static void build_message(int64_t tag, const void *data, size_t size)
+void lun_build_(int64_t tag, const void *data, size_t size)
 {
     lunatic_message_create_data((uint64_t)tag, size);
     if (size > 0)
@@ -281,14 +297,14 @@ static void build_message(int64_t tag, const void *data, size_t size)
 
 void lun_send(lun_process process, int64_t tag, const void *data, size_t size)
 {
-    build_message(tag, data, size);
+    lun_build_(tag, data, size);
     lunatic_message_send(process);
 }
 
 uint64_t lun_send_after(lun_process process, int64_t tag, const void *data, size_t size,
                         uint64_t delay_ms)
 {
-    build_message(tag, data, size);
+    lun_build_(tag, data, size);
     return lunatic_timer_send_after(process, delay_ms);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #define _GNU_SOURCE
 #include "cli/child.h"
+#include "base/assert.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -52,12 +53,29 @@ static int wait_for(pid_t pid)
 
 bool child_run(const char *const *words, int *status, struct error *err)
 {
-    pid_t pid;
-    int failed = start(words, -1, &pid);
+    return child_run_all(&words, 1, status, err);
+}
 
-    if (failed)
-        return fail_os(err, failed, "%s", words[0]);
-    *status = wait_for(pid);
+bool child_run_all(const char *const *const *commands, size_t count, int *status, struct error *err)
+{
+    pid_t pids[CHILD_COUNT_MAX];
+    size_t started = 0, i;
+    int failed = 0;
+
+    ASSERT(count <= CHILD_COUNT_MAX);
+    *status = 0;
+    while (started < count && failed == 0) {
+        failed = start(commands[started], -1, &pids[started]);
+        started += failed == 0;
+    }
+    for (i = 0; i < started; i++) {
+        int s = wait_for(pids[i]);
+
+        if (*status == 0)
+            *status = s;
+    }
+    if (failed != 0)
+        return fail_os(err, failed, "%s", commands[started][0]);
     return true;
 }
 

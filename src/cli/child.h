@@ -11,6 +11,12 @@
  */
 bool child_run(const char *const *words, int *status, struct error *err);
 
+/* Runs `count` commands at once and waits for all of them. *status is 0, or that of the first in
+ * the row that ended otherwise. At most CHILD_COUNT_MAX. */
+#define CHILD_COUNT_MAX 16
+bool child_run_all(const char *const *const *commands, size_t count, int *status,
+                   struct error *err);
+
 /* Runs `words` and keeps the first line of its standard output, without the newline, in `line`;
  * what it says on standard error is dropped. False unless it ends with status 0 and a line that
  * fits. */

@@ -21,6 +21,11 @@
 /* The first version of the linker that can treat objects as an archive. */
 #define START_LIB_VERSION 18
 
+/* The sources of the library for guests, each an object that is linked if it is used. */
+static const char *const library[] = {"lunatic", "net", "tls", "sqlite", "metrics"};
+
+#define COMMON_WORDS_MAX 20 /* what add_common adds */
+
 struct words {
     const char **at; /* `count` of them, then NULL */
     size_t count;
@@ -160,31 +165,57 @@ static void add_common(struct words *w, const struct toolchain *t, const char *s
     add(w, include);
 }
 
-static int compile(const struct compilation *c, const struct toolchain *t, const char *sdk,
-                   const char *output, const char *object, struct words *w, struct error *err)
+/* Compiles the library for guests into `folder`, an object for each source, all at once. */
+static bool compile_library(const struct toolchain *t, const char *sdk, const char *folder,
+                            const struct words *common, int *status, struct error *err)
 {
-    char include[PATH_MAX + 16], source[PATH_MAX + 32], sysroot[PATH_MAX + 16],
-        linker[PATH_MAX + 16], cplusplus[PATH_MAX + 16];
+    struct {
+        const char *words[COMMON_WORDS_MAX + 12];
+        char source[PATH_MAX + 48], object[PATH_MAX + 48];
+    } *jobs = mem_new_array(__typeof__(*jobs), ARRAY_COUNT(library));
+    const char *const *commands[ARRAY_COUNT(library)];
+    size_t i;
+    bool ok;
+
+    for (i = 0; i < ARRAY_COUNT(library); i++) {
+        struct words w = {jobs[i].words, 0};
+        size_t k;
+
+        for (k = 0; k < common->count; k++)
+            add(&w, common->at[k]);
+        snprintf(jobs[i].source, sizeof jobs[i].source, "%s/src/%s.c", sdk, library[i]);
+        snprintf(jobs[i].object, sizeof jobs[i].object, "%s/%s.o", folder, library[i]);
+        add(&w, "-std=gnu17");
+        add(&w, "-O2");
+        if (t->runs_constructors)
+            add(&w, "-DLUN_CALLS_CONSTRUCTORS");
+        add(&w, "-Wno-unused-command-line-argument");
+        add(&w, "-c");
+        add(&w, jobs[i].source);
+        add(&w, "-o");
+        add(&w, jobs[i].object);
+        commands[i] = jobs[i].words;
+    }
+    ok = child_run_all(commands, ARRAY_COUNT(library), status, err);
+    mem_free(jobs);
+    return ok;
+}
+
+static int compile(const struct compilation *c, const struct toolchain *t, const char *sdk,
+                   const char *output, const char *folder, struct words *w, struct error *err)
+{
+    char include[PATH_MAX + 16], sysroot[PATH_MAX + 16], linker[PATH_MAX + 16],
+        cplusplus[PATH_MAX + 16], objects[ARRAY_COUNT(library)][PATH_MAX + 48];
     size_t i;
     int status;
 
     snprintf(include, sizeof include, "%s/include", sdk);
-    snprintf(source, sizeof source, "%s/src/lunatic.c", sdk);
     snprintf(sysroot, sizeof sysroot, "--sysroot=%s", t->sysroot);
     snprintf(linker, sizeof linker, "-fuse-ld=%s", t->linker);
     snprintf(cplusplus, sizeof cplusplus, "%s/c++/v1", t->headers);
     if (c->links) {
         add_common(w, t, sysroot, linker, include, NULL);
-        add(w, "-std=gnu17");
-        add(w, "-O2");
-        if (t->runs_constructors)
-            add(w, "-DLUN_CALLS_CONSTRUCTORS");
-        add(w, "-Wno-unused-command-line-argument");
-        add(w, "-c");
-        add(w, source);
-        add(w, "-o");
-        add(w, object);
-        if (!child_run(w->at, &status, err))
+        if (!compile_library(t, sdk, folder, w, &status, err))
             return report(err);
         if (status != 0)
             return status;
@@ -213,7 +244,10 @@ static int compile(const struct compilation *c, const struct toolchain *t, const
         /* As an archive: a program that does not use the library imports nothing for it. */
         if (t->version >= START_LIB_VERSION)
             add(w, "-Wl,--start-lib");
-        add(w, object);
+        for (i = 0; i < ARRAY_COUNT(library); i++) {
+            snprintf(objects[i], sizeof objects[i], "%s/%s.o", folder, library[i]);
+            add(w, objects[i]);
+        }
         if (t->version >= START_LIB_VERSION)
             add(w, "-Wl,--end-lib");
     }
@@ -242,14 +276,15 @@ int cmd_cc(int count, char **words)
     struct toolchain toolchain;
     struct words command = {0};
     struct error err = {0};
-    char sdk[PATH_MAX], name[PATH_MAX], folder[PATH_MAX], object[PATH_MAX + 16];
+    char sdk[PATH_MAX], name[PATH_MAX], folder[PATH_MAX], object[PATH_MAX + 48];
     const char *tmp = getenv("TMPDIR");
     int status = EXIT_ERROR;
+    size_t i;
 
     if (count > 0 && (strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0))
         return help_print("cc");
     c.files.at = mem_new_array(const char *, (size_t)count + 1);
-    command.at = mem_new_array(const char *, (size_t)count + 40);
+    command.at = mem_new_array(const char *, (size_t)count + 40 + ARRAY_COUNT(library));
     folder[0] = '\0';
     if (!read_words(count, words, &c, &err) || !find_sdk(sdk, sizeof sdk, &err) ||
         !toolchain_find(&toolchain, c.cplusplus, &err)) {
@@ -270,12 +305,14 @@ int cmd_cc(int count, char **words)
             c.output = name;
         }
     }
-    snprintf(object, sizeof object, "%s/lunatic.o", folder);
     signal(SIGINT, SIG_IGN); /* clang gets it too; we stay to remove the folder */
-    status = compile(&c, &toolchain, sdk, c.output, object, &command, &err);
+    status = compile(&c, &toolchain, sdk, c.output, folder, &command, &err);
 out:
     if (folder[0] != '\0') {
-        unlink(object);
+        for (i = 0; i < ARRAY_COUNT(library); i++) {
+            snprintf(object, sizeof object, "%s/%s.o", folder, library[i]);
+            unlink(object);
+        }
         rmdir(folder);
     }
     mem_free(command.at);
