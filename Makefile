@@ -3,7 +3,7 @@
 BUILD  ?= build
 PREFIX ?= /usr/local
 
-.PHONY: all test format install uninstall clean
+.PHONY: all test format install uninstall dist clean
 
 all: $(BUILD)/CMakeCache.txt
 	cmake --build $(BUILD) --parallel $$(nproc)
@@ -20,6 +20,10 @@ format:
 install: all
 	cmake $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)" > /dev/null # for lunatic.pc
 	DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
+
+# One static program for any Linux on x86-64, packed with its licences: build-dist/*.tar.gz
+dist:
+	script/dist
 
 # Removes the files that the last install wrote (build/install_manifest.txt lists them).
 uninstall:
