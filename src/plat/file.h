@@ -136,6 +136,16 @@ enum file_error file_allocate(int fd, uint64_t offset, uint64_t size);
 /* Writes what is cached; with `data_only` not necessarily the times. Blocks. */
 enum file_error file_sync(int fd, bool data_only);
 
+/* A new file without a name, for reading and writing, where the system keeps temporary files: it is
+ * gone when it is closed, whatever happens. Blocks. */
+enum file_error file_open_unnamed(int *out);
+
+/* Gives `to` the permissions of `from`, and its owner where that is allowed. Blocks. */
+enum file_error file_copy_access(int from, int to);
+
+/* The working directory of this program, absolute, with a terminator. FERR_RANGE: it is longer. */
+enum file_error file_current_directory(char *text, size_t capacity);
+
 /* How the bytes will be used: 0 normal, 1 in order, 2 randomly, 3 soon, 4 not soon, 5 once. */
 enum file_error file_advise(int fd, uint64_t offset, uint64_t size, int advice);
 

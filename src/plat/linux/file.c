@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -340,6 +341,47 @@ enum file_error file_sync(int fd, bool data_only)
         rc = data_only ? fdatasync(fd) : fsync(fd);
     } while (rc != 0 && errno == EINTR);
     return result(rc);
+}
+
+enum file_error file_open_unnamed(int *out)
+{
+    const char *own = getenv("TMPDIR");
+    const char *const folders[] = {own && own[0] == '/' ? own : "/var/tmp", "/var/tmp", "/tmp"};
+    int fd = -1;
+
+    for (size_t i = 0; fd < 0 && i < ARRAY_COUNT(folders); i++) {
+        char path[PATH_MAX];
+
+        fd = open(folders[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd >= 0 || errno == ENOENT || errno == ENOTDIR || errno == EACCES)
+            continue;
+        /* A file system that must have names. */
+        if (snprintf(path, sizeof(path), "%s/lunatic-XXXXXX", folders[i]) >= (int)sizeof(path))
+            continue;
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd >= 0)
+            unlink(path);
+    }
+    if (fd < 0)
+        return file_error_from(errno);
+    *out = fd;
+    return FERR_OK;
+}
+
+enum file_error file_copy_access(int from, int to)
+{
+    struct stat st;
+
+    if (fstat(from, &st) != 0 || fchmod(to, st.st_mode & 0777) != 0)
+        return file_error_from(errno);
+    if (geteuid() == 0 && fchown(to, st.st_uid, st.st_gid) != 0)
+        return file_error_from(errno);
+    return FERR_OK;
+}
+
+enum file_error file_current_directory(char *text, size_t capacity)
+{
+    return getcwd(text, capacity) ? FERR_OK : file_error_from(errno);
 }
 
 enum file_error file_advise(int fd, uint64_t offset, uint64_t size, int advice)
