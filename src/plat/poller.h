@@ -31,6 +31,12 @@ void poller_close(struct poller *p);
  * descriptors that are always ready (regular files), else ERR_OS. Any thread. */
 bool poller_add(struct poller *p, int fd, void *data, struct error *err) MUST_USE;
 
+/* For libraries that expect it so: reports `fd` at every poller_wait while it is ready for what is
+ * `wanted` (POLLER_READ | POLLER_WRITE; level-triggered); called again to want something else, 0:
+ * not any more, as poller_remove. Any thread. */
+bool poller_watch(struct poller *p, int fd, uint32_t wanted, void *data, struct error *err)
+    MUST_USE;
+
 /* No poller_wait that begins after this reports `fd`. To be called before it is closed. Any thread.
  */
 void poller_remove(struct poller *p, int fd);

@@ -53,6 +53,23 @@ bool poller_add(struct poller *p, int fd, void *data, struct error *err)
     return fail_os(err, errno, "epoll_ctl of descriptor %d", fd);
 }
 
+bool poller_watch(struct poller *p, int fd, uint32_t wanted, void *data, struct error *err)
+{
+    struct epoll_event event = {.events = (wanted & POLLER_READ ? (uint32_t)EPOLLIN : 0u) |
+                                          (wanted & POLLER_WRITE ? (uint32_t)EPOLLOUT : 0u),
+                                .data.ptr = data};
+
+    ASSERT(data != NULL);
+    if (wanted == 0) {
+        poller_remove(p, fd);
+        return true;
+    }
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
+        (errno == ENOENT && epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0))
+        return true;
+    return fail_os(err, errno, "epoll_ctl of descriptor %d", fd);
+}
+
 void poller_remove(struct poller *p, int fd)
 {
     epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
