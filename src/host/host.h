@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct environment;
+struct net;
 struct program;
 struct code;
 struct wasi_shared;
@@ -31,6 +32,7 @@ struct host {
     uint32_t stack_max;         /* bytes of native stack per guest; 0: the vm's default */
     uint32_t process_count_max; /* per environment; 0: proc's default */
     struct wasi_shared *wasi;   /* wasi/wasi.h */
+    struct net *net;            /* net/net.h */
     /* The main process of an environment failed, and why, in one line; NULL: nobody wants to know.
      * On the worker that ran it. */
     void (*main_failed)(struct environment *e, const char *words);

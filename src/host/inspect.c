@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "host/inspect.h"
 #include "host/internal.h"
+#include "host/net/internal.h"
 #include "host/wasi/internal.h"
 #include "vm/backtrace.h"
 #include "vm/link.h"
@@ -37,6 +38,14 @@ static void add_deadline(struct guest_view *v, const struct process *p, const ch
         add(v, "%" PRIu64 ".%" PRIu64 " s more", left_ms / 1000, left_ms % 1000 / 100);
     else
         add(v, "%" PRIu64 " min more", left_ms / 60000);
+}
+
+/* "reading from 127.0.0.1:5000" */
+static void add_address(struct guest_view *v, const char *words, const struct socket_address *a)
+{
+    char text[SOCKET_ADDRESS_TEXT_MAX];
+
+    add(v, "%s %s", words, socket_address_text(a, text, sizeof(text)));
 }
 
 static void tell_wait(struct guest_view *v, const struct process *p)
@@ -89,6 +98,33 @@ static void tell_wait(struct guest_view *v, const struct process *p)
         v->wait = "poll";
         if (poll)
             add(v, "%zu stream%s", poll->count, poll->count == 1 ? "" : "s");
+        add_deadline(v, p, "for ");
+        return;
+    }
+    case WAIT_NET_STREAM: {
+        const struct net_stream *s = w->object;
+
+        v->wait = "network";
+        add_address(v,
+                    w->extra == NET_CALL_READ   ? "reading from"
+                    : w->extra == NET_CALL_PEEK ? "looking at what comes from"
+                                                : "writing to",
+                    &s->stream->peer);
+        add_deadline(v, p, "for ");
+        return;
+    }
+    case WAIT_NET_ACCEPT: {
+        const struct net_listener *l = w->object;
+
+        v->wait = "network";
+        add_address(v, "accepting at", &l->listener->local);
+        return;
+    }
+    case WAIT_NET_CONNECT: {
+        const struct stream *s = w->object;
+
+        v->wait = "network";
+        add_address(v, "connecting to", &s->peer);
         add_deadline(v, p, "for ");
         return;
     }

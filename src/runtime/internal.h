@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "host/host.h"
+#include "net/net.h"
 #include "plat/thread.h"
 #include "proc/actors.h"
 #include "proc/environment.h"
@@ -16,6 +17,7 @@ struct lunatic_runtime {
     struct scheduler *scheduler;
     struct actors actors;
     struct host host;
+    struct net net;
     bool is_deterministic;
     struct vm_worker *workers; /* one per worker of the scheduler */
     uint32_t worker_count;

@@ -185,6 +185,8 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     rt->host.main_failed = runtime_main_failed;
     rt->host.wasi = wasi_shared_new(rt->scheduler);
     wasi_shared_on_output_error(rt->host.wasi, output_failed, rt);
+    net_init(&rt->net, rt->scheduler);
+    rt->host.net = &rt->net;
     rt->host.process_count_max = o.process_count_max;
     *out = rt;
     return true;
@@ -218,6 +220,7 @@ void lunatic_runtime_free(struct lunatic_runtime *rt)
         thread_join(&rt->thread);
     wasi_shared_free(rt->host.wasi);
     actors_deinit(&rt->actors);
+    net_deinit(&rt->net);
     scheduler_free(rt->scheduler);
     for (uint32_t i = 0; i < rt->worker_count; i++)
         vm_worker_deinit(&rt->workers[i]);

@@ -21,7 +21,7 @@ enum { NET_OK = 0, NET_ERROR = 1 };
 enum {
     WAIT_NET_STREAM = WAIT_OTHER + 64, /* struct net_stream; extra: enum net_stream_call */
     WAIT_NET_ACCEPT,                   /* struct net_listener */
-    WAIT_NET_CONNECT,                  /* struct tcp_connect on the heap */
+    WAIT_NET_CONNECT,                  /* struct stream, not connected yet */
     WAIT_NET_RESOLVE,                  /* see address.c */
     WAIT_NET_TLS_ACCEPT,               /* see tls.c */
     WAIT_NET_TLS_CONNECT,              /* see tls.c */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Descriptors: 0, 1, 2 are the runtime's streams, 3 and on the preopened directories, then what was
  * opened. */
+#include "host/net/internal.h"
 #include "host/wasi/internal.h"
 
 struct wasi_handle *wasi_handle_ref(struct wasi_handle *h)
@@ -225,6 +226,11 @@ enum file_error wasi_fd_get(struct guest *g, uint32_t fd, uint64_t rights, enum 
     return FERR_OK;
 }
 
+size_t wasi_open_count(const struct wasi *w)
+{
+    return w->open_count;
+}
+
 enum file_error wasi_fd_add(struct guest *g, const struct wasi_fd *f, uint32_t *number)
 {
     struct wasi *w = wasi_table(g);
@@ -232,7 +238,8 @@ enum file_error wasi_fd_add(struct guest *g, const struct wasi_fd *f, uint32_t *
 
     if (!w)
         return FERR_NOMEM;
-    if (w->open_count >= WASI_FDS_MAX || w->open_count >= g->process->config->descriptor_count_max)
+    if (w->open_count >= WASI_FDS_MAX ||
+        w->open_count + net_held_count(g->process) >= g->process->config->descriptor_count_max)
         return FERR_MFILE;
     for (i = w->first_free; i < w->fds.count && w->fds.items[i].handle; i++)
         ;

@@ -34,4 +34,7 @@ enum file_error wasi_shared_output_error(const struct wasi_shared *sh, int *fd);
  * files has been cancelled before. */
 void wasi_free(struct wasi *w);
 
+/* Descriptors that the process has open: the standard streams and directories it was given count. */
+size_t wasi_open_count(const struct wasi *w);
+
 #endif

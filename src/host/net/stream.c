@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Streams, whether TCP or TLS: reading, writing, timeouts; clones, and what travels in messages. */
+#include "host/net/internal.h"
+#include "plat/vmem.h"
+
+#define UNKNOWN  "unknown id of a socket"
+#define TOO_MUCH "this process holds too much"
+
+static void release(struct resource *r)
+{
+    struct net_stream *s = CONTAINER_OF(r, struct net_stream, resource);
+
+    stream_free(s->stream);
+    mem_free(s);
+}
+
+bool net_stream_add(struct guest *g, enum resource_kind kind, struct stream *stream, uint64_t *id,
+                    struct error *err)
+{
+    struct net_stream *s = mem_try(struct net_stream);
+
+    if (!s) {
+        stream_free(stream);
+        return socket_fail(err, ENOMEM);
+    }
+    s->stream = stream;
+    resource_init(&s->resource, kind, release);
+    if (resource_add(g->process, &s->resource, id))
+        return true;
+    resource_unref(&s->resource);
+    return fail(err, ERR_LIMIT, TOO_MUCH);
+}
+
+static struct net_stream *stream_of(const struct guest *g, enum resource_kind kind, uint64_t id)
+{
+    return (struct net_stream *)resource_get(g->process, kind, id);
+}
+
+/* ---- calls that wait ---- */
+
+static enum io_direction direction_of(enum net_stream_call call)
+{
+    return call == NET_CALL_READ || call == NET_CALL_PEEK ? IO_READ : IO_WRITE;
+}
+
+static void cancel(struct process *p, struct wait *w)
+{
+    struct net_stream *s = w->object;
+
+    stream_leave(s->stream, direction_of(w->extra), &p->task);
+}
+
+/* The call has said NET_WAIT. The resource stays: the process, which parks, holds it. */
+static struct outcome wait_for(struct guest *g, struct net_stream *s, enum net_stream_call call)
+{
+    static const enum stream_timeout timeouts[] = {
+        [NET_CALL_READ] = STREAM_READ_TIMEOUT,
+        [NET_CALL_PEEK] = STREAM_PEEK_TIMEOUT,
+        [NET_CALL_WRITE] = STREAM_WRITE_TIMEOUT,
+        [NET_CALL_FLUSH] = STREAM_WRITE_TIMEOUT,
+    };
+    struct process *p = g->process;
+    uint64_t timeout_ms;
+
+    if (p->wait.kind == WAIT_NONE) {
+        timeout_ms = stream_timeout_ms(s->stream, timeouts[call]);
+        if (timeout_ms == 0) {
+            stream_leave(s->stream, direction_of(call), &p->task);
+            return done(LUN_TIMEOUT);
+        }
+        wait_begin(p, WAIT_NET_STREAM, guest_deadline_ms(g, timeout_ms), cancel, s);
+        p->wait.extra = call;
+        return guest_park();
+    }
+    if (!wait_expired(p))
+        return guest_park();
+    wait_cancel(p);
+    return done(LUN_TIMEOUT);
+}
+
+/* The call has ended: its result is `count`, or `err`. */
+static struct outcome ended(struct guest *g, enum net_result r, uint32_t out, uint64_t count,
+                            const struct error *err)
+{
+    if (g->process->wait.kind != WAIT_NONE)
+        wait_end(g->process);
+    if (UNLIKELY(r == NET_FAILED))
+        return net_failed(g, out, err->text);
+    ASSERT(guest_write_u64(g, out, count)); /* checked before */
+    return done(NET_OK);
+}
+
+struct outcome net_stream_read(struct guest *g, enum resource_kind kind, uint64_t id, uint32_t ptr,
+                               uint32_t size, uint32_t opaque_out, bool peek)
+{
+    struct net_stream *s = stream_of(g, kind, id);
+    struct worker *w = guest_worker(g);
+    struct task *t = &g->process->task;
+    enum net_result r;
+    struct error err;
+    uint8_t *data;
+    size_t count = 0;
+
+    if (UNLIKELY(!s))
+        return guest_trap(g, UNKNOWN);
+    if (UNLIKELY(!guest_bytes(g, ptr, size, &data) || !guest_range(g, opaque_out, 8)))
+        return guest_trap_range(g);
+    if (size == 0)
+        return ended(g, NET_DONE, opaque_out, 0, NULL);
+    if (size > NET_TRANSFER_MAX)
+        size = NET_TRANSFER_MAX;
+    r = peek ? stream_peek(s->stream, w, t, data, size, &count, &err)
+             : stream_read(s->stream, w, t, data, size, &count, &err);
+    if (r == NET_WAIT)
+        return wait_for(g, s, peek ? NET_CALL_PEEK : NET_CALL_READ);
+    return ended(g, r, opaque_out, count, &err);
+}
+
+/* What a write is about: the pieces that are not empty, as many as one call takes. */
+struct gathered {
+    size_t count, size;
+    struct socket_piece pieces[SOCKET_PIECES_MAX];
+};
+
+/* False: something leaves the memory. */
+static bool gather(struct guest *g, uint32_t ptr, uint32_t count, struct gathered *out)
+{
+    uint8_t *array;
+
+    out->count = out->size = 0;
+    if (!guest_array(g, ptr, count, 8, &array))
+        return false;
+    for (uint32_t i = 0; i < count && i < NET_PIECES_MAX; i++) {
+        uint32_t piece[2]; /* pointer, size */
+        uint8_t *data;
+        size_t size;
+
+        memcpy(piece, array + (size_t)i * 8, sizeof(piece));
+        if (!guest_bytes(g, piece[0], piece[1], &data))
+            return false;
+        size = NET_TRANSFER_MAX - out->size;
+        if (size > piece[1])
+            size = piece[1];
+        if (size == 0 || out->count == SOCKET_PIECES_MAX)
+            continue;
+        vmem_prepare(data, size);
+        out->pieces[out->count++] = (struct socket_piece){data, size};
+        out->size += size;
+    }
+    return true;
+}
+
+struct outcome net_stream_write(struct guest *g, enum resource_kind kind, uint64_t id,
+                                uint32_t pieces, uint32_t piece_count, uint32_t opaque_out)
+{
+    struct net_stream *s;
+    struct gathered what;
+    enum net_result r;
+    struct error err;
+    size_t count = 0;
+
+    if (UNLIKELY(!gather(g, pieces, piece_count, &what) || !guest_range(g, opaque_out, 8)))
+        return guest_trap_range(g);
+    s = stream_of(g, kind, id);
+    if (UNLIKELY(!s))
+        return guest_trap(g, UNKNOWN);
+    if (what.count == 0)
+        return ended(g, NET_DONE, opaque_out, 0, NULL);
+    r = stream_write(s->stream, guest_worker(g), &g->process->task, what.pieces, what.count, &count,
+                     &err);
+    if (r == NET_WAIT)
+        return wait_for(g, s, NET_CALL_WRITE);
+    return ended(g, r, opaque_out, count, &err);
+}
+
+struct outcome net_stream_flush(struct guest *g, enum resource_kind kind, uint64_t id,
+                                uint32_t error_out)
+{
+    struct net_stream *s = stream_of(g, kind, id);
+    enum net_result r;
+    struct error err;
+
+    if (!s)
+        return guest_trap(g, UNKNOWN);
+    if (!guest_range(g, error_out, 8))
+        return guest_trap_range(g);
+    r = stream_flush(s->stream, guest_worker(g), &g->process->task, &err);
+    if (r == NET_WAIT)
+        return wait_for(g, s, NET_CALL_FLUSH);
+    return ended(g, r, error_out, 0, &err);
+}
+
+struct outcome net_stream_set_timeout(struct guest *g, enum resource_kind kind, uint64_t id,
+                                      enum stream_timeout which, uint64_t timeout_ms)
+{
+    struct net_stream *s = stream_of(g, kind, id);
+
+    if (!s)
+        return guest_trap(g, UNKNOWN);
+    stream_set_timeout_ms(s->stream, which, timeout_ms);
+    return done(0);
+}
+
+struct outcome net_stream_get_timeout(struct guest *g, enum resource_kind kind, uint64_t id,
+                                      enum stream_timeout which)
+{
+    struct net_stream *s = stream_of(g, kind, id);
+
+    if (!s)
+        return guest_trap(g, UNKNOWN);
+    return done(stream_timeout_ms(s->stream, which));
+}
+
+/* ---- ids ---- */
+
+struct outcome net_clone(struct guest *g, enum resource_kind kind, uint64_t id)
+{
+    struct resource *r = resource_get(g->process, kind, id);
+    uint64_t clone;
+
+    if (!r)
+        return guest_trap(g, UNKNOWN);
+    if (!resource_add(g->process, resource_ref(r), &clone)) {
+        resource_unref(r);
+        return guest_trap(g, TOO_MUCH);
+    }
+    return done(clone);
+}
+
+struct outcome net_drop(struct guest *g, enum resource_kind kind, uint64_t id)
+{
+    struct resource *r = resource_take(g->process, kind, id);
+
+    if (!r)
+        return guest_trap(g, UNKNOWN);
+    resource_unref(r);
+    return done(0);
+}
+
+struct outcome net_push(struct guest *g, enum resource_kind kind, uint64_t id)
+{
+    struct resource *r = resource_get(g->process, kind, id);
+    struct message *m = g->message;
+    uint64_t index;
+
+    if (!r)
+        return guest_trap(g, UNKNOWN);
+    if (!m || m->kind != MESSAGE_DATA)
+        return guest_trap(g, "there is no current data message");
+    if (!message_push(m, r, &index))
+        return guest_trap(g, "too many attachments");
+    r = resource_take(g->process, kind, id); /* the table's reference is the message's now */
+    (void)r;
+    return done(index);
+}
+
+struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index)
+{
+    struct message *m = g->message;
+    struct resource *r;
+    struct error err;
+    uint64_t id;
+
+    if (!m || m->kind != MESSAGE_DATA)
+        return guest_trap(g, "there is no current data message");
+    r = message_resource(m, index);
+    if (!r || r->kind != (uint32_t)kind)
+        return guest_trap(g, "there is no such socket at this index");
+    if (!net_has_room(g, &err))
+        return guest_trap(g, "this process has as many files and sockets open as it may");
+    if (!resource_add(g->process, r, &id))
+        return guest_trap(g, TOO_MUCH);
+    r = message_take_resource(m, index); /* its reference is the table's now */
+    (void)r;
+    return done(id);
+}
+
+/* ---- the rows for streams in messages ---- */
+
+struct outcome host_message_push_tcp_stream(struct guest *g, uint64_t stream_id)
+{
+    return net_push(g, RESOURCE_TCP_STREAM, stream_id);
+}
+
+struct outcome host_message_take_tcp_stream(struct guest *g, uint64_t index)
+{
+    return net_take(g, RESOURCE_TCP_STREAM, index);
+}
+
+struct outcome host_message_push_tls_stream(struct guest *g, uint64_t stream_id)
+{
+    return net_push(g, RESOURCE_TLS_STREAM, stream_id);
+}
+
+struct outcome host_message_take_tls_stream(struct guest *g, uint64_t index)
+{
+    return net_take(g, RESOURCE_TLS_STREAM, index);
+}
+
+struct outcome host_message_push_udp_socket(struct guest *g, uint64_t socket_id)
+{
+    return net_push(g, RESOURCE_UDP_SOCKET, socket_id);
+}
+
+struct outcome host_message_take_udp_socket(struct guest *g, uint64_t index)
+{
+    return net_take(g, RESOURCE_UDP_SOCKET, index);
+}
