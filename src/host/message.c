@@ -211,6 +211,8 @@ struct outcome host_message_send(struct guest *g, uint64_t process_id)
 /* The wait for a message is over: with one, or without. */
 static struct outcome received(struct guest *g, struct message *m)
 {
+    counts_add_to(counts_row(&actors_of(g)->counts, g->process->task.worker), COUNT_MESSAGES_TAKEN,
+                  1);
     wait_end(g->process);
     set_current(g, m);
     return done(m->kind);

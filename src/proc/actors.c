@@ -30,6 +30,7 @@ bool actors_init(struct actors *a, const struct actors_options *options, struct 
         pool_deinit(&a->messages);
         return false;
     }
+    counts_init(&a->counts, a->worker_count, ACTOR_COUNTS);
     mutex_init(&a->empty_lock);
     condition_init(&a->emptied);
     a->graves = mem_new_array(struct grave, a->worker_count);
@@ -50,6 +51,7 @@ void actors_deinit(struct actors *a)
     spare_blocks_free(a);
     graves_empty(a);
     mem_free(a->graves);
+    counts_deinit(&a->counts);
     condition_deinit(&a->emptied);
     mutex_deinit(&a->empty_lock);
     pool_deinit(&a->bonds);

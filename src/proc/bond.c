@@ -58,12 +58,14 @@ void bonds_set(struct bonds *b, struct actors *a, enum bond_kind kind, uint64_t 
                int64_t tag)
 {
     struct bond *bond = bonds_find(b, kind, process_id);
+    uint32_t worker;
 
     if (bond) {
         bond->tag = tag;
         return;
     }
-    bond = pool_take_reserved(&a->bonds, actors_worker(a));
+    worker = actors_worker(a);
+    bond = pool_take_reserved(&a->bonds, worker);
     ASSERT(bond); /* as many bonds as messages can exist, which is more than memory holds */
     *bond = (struct bond){NULL, b->last, NULL, process_id, tag, kind};
     if (b->last)
@@ -73,6 +75,8 @@ void bonds_set(struct bonds *b, struct actors *a, enum bond_kind kind, uint64_t 
     b->last = bond;
     b->count++;
     b->link_count += kind == BOND_LINK;
+    if (kind == BOND_LINK)
+        counts_add(&a->counts, worker, COUNT_LINKS_MADE, 1);
     if (b->index && b->count <= b->index->slot_count) {
         struct bond **at = slot(b->index, kind, process_id);
 
@@ -86,9 +90,11 @@ void bonds_set(struct bonds *b, struct actors *a, enum bond_kind kind, uint64_t 
 bool bonds_remove(struct bonds *b, struct actors *a, enum bond_kind kind, uint64_t process_id)
 {
     struct bond *bond = bonds_find(b, kind, process_id);
+    uint32_t worker;
 
     if (!bond)
         return false;
+    worker = actors_worker(a);
     if (b->index) {
         struct bond **at = slot(b->index, kind, process_id);
 
@@ -106,7 +112,9 @@ bool bonds_remove(struct bonds *b, struct actors *a, enum bond_kind kind, uint64
         b->last = bond->prev;
     b->count--;
     b->link_count -= kind == BOND_LINK;
-    pool_give(&a->bonds, actors_worker(a), bond);
+    if (kind == BOND_LINK)
+        counts_add(&a->counts, worker, COUNT_LINKS_ENDED, 1);
+    pool_give(&a->bonds, worker, bond);
     if (b->count == 0) {
         mem_free(b->index);
         b->index = NULL;
@@ -117,12 +125,16 @@ bool bonds_remove(struct bonds *b, struct actors *a, enum bond_kind kind, uint64
 void bonds_deinit(struct bonds *b, struct actors *a)
 {
     struct bond *next;
+    uint32_t worker;
 
     if (!b->first)
         return;
+    worker = actors_worker(a);
+    if (b->link_count > 0)
+        counts_add(&a->counts, worker, COUNT_LINKS_ENDED, b->link_count);
     for (struct bond *bond = b->first; bond; bond = next) {
         next = bond->next;
-        pool_give(&a->bonds, actors_worker(a), bond);
+        pool_give(&a->bonds, worker, bond);
     }
     mem_free(b->index);
     *b = (struct bonds){0};

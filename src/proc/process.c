@@ -54,6 +54,33 @@ const char *process_limit_words(const struct process *p, char *text, size_t size
     return text;
 }
 
+/* Where the owner of `p` counts. */
+static inline _Atomic uint64_t *counts_of(const struct process *p)
+{
+    return counts_row(&p->environment->actors->counts, p->task.worker);
+}
+
+/* A message is in the mailbox. What is usual costs two additions. */
+static inline void count_message(const struct process *p, const struct message *m)
+{
+    _Atomic uint64_t *row = counts_of(p);
+    const struct message_resources *r = m->resources;
+
+    if (UNLIKELY(p->mailbox.count > 1))
+        counts_add_to(row, COUNT_DEPTHS + counts_class(p->mailbox.count, 0, DEPTH_CLASSES), 1);
+    if (UNLIKELY(m->kind != MESSAGE_DATA)) {
+        counts_add_to(row, m->kind == MESSAGE_LINK_DIED ? COUNT_LINK_DEATHS : COUNT_PROCESS_DEATHS,
+                      1);
+        return;
+    }
+    counts_add_to(row, COUNT_SIZES + counts_class(m->size, SIZE_CLASS_BITS, SIZE_CLASSES), 1);
+    counts_add_to(row, COUNT_MESSAGE_BYTES, m->size);
+    if (UNLIKELY(r != NULL && r->count > 0)) {
+        counts_add_to(row, COUNT_MESSAGE_RESOURCES, r->count);
+        counts_add_to(row, COUNT_RESOURCES + counts_class(r->count, 0, RESOURCE_CLASSES), 1);
+    }
+}
+
 /* A message for the mailbox. */
 static void receive(struct process *p, struct message *m)
 {
@@ -67,8 +94,10 @@ static void receive(struct process *p, struct message *m)
         limit = LIMIT_MAILBOX_SIZE;
     else if (UNLIKELY(!mailbox_add(&p->mailbox, m)))
         limit = LIMIT_MEMORY;
-    else
+    else {
+        count_message(p, m);
         return;
+    }
     message_free(p->environment->actors, m);
     die_of_limit(p, limit);
 }
@@ -143,6 +172,7 @@ static void handle(struct process *p, struct message *m, bool at_rest)
         die_of_limit(p, LIMIT_MAILBOX_SIZE);
         break;
     }
+    counts_add_to(counts_of(p), COUNT_OTHERS_HANDLED, 1);
     message_free(a, m);
 }
 
@@ -178,6 +208,7 @@ static void handle_late(struct process *p, struct message *m)
     case SIGNAL_OVERFLOW:
         break;
     }
+    actors_count(a, COUNT_SIGNALS_LATE);
     message_free(a, m);
 }
 
@@ -287,6 +318,13 @@ static void log_death(struct process *p)
     bytes_deinit(&names);
 }
 
+/* Counts for the process that ends on `w`, NULL: on a thread that is no worker. */
+static void actors_count_at(const struct actors *a, const struct worker *w, uint32_t kind,
+                            uint64_t n)
+{
+    counts_add(&a->counts, w ? w->index : POOL_OUTSIDE, kind, n);
+}
+
 /* Closes the inbox, by which the id ceases to exist, and releases what the process holds. */
 static void release(struct process *p, struct worker *w)
 {
@@ -299,6 +337,9 @@ static void release(struct process *p, struct worker *w)
     wait_cancel(p);
     p->class_->release(p, w);
     resources_sweep(p);
+    actors_count_at(a, w, COUNT_EXITS + p->exit_reason, 1);
+    if (UNLIKELY(p->mailbox.count > 0))
+        actors_count_at(a, w, COUNT_MESSAGES_DROPPED, p->mailbox.count);
     grave_bury(a, w, &p->mailbox);
 }
 

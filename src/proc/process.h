@@ -26,14 +26,15 @@
 #include <stddef.h>
 
 /* Why a process ended. Links are told LINK_NORMAL for NORMAL, LINK_FAILURE for the others. */
-enum exit_reason {
-    EXIT_NORMAL = 0, /* its entry function returned, or it asked to exit with status 0 */
-    EXIT_FAILURE,    /* a trap, exit with another status, no such entry function */
-    EXIT_KILLED,     /* a kill */
-    EXIT_LINK_DIED,  /* a process it was linked to failed */
-    EXIT_LIMIT,      /* it went beyond what its configuration allows: enum exit_limit */
-    EXIT_STILLBORN,  /* it failed before its entry function: the process that spawned it is told by
-                      * its  result code, and not as a link */
+enum exit_reason { /* EXIT_REASONS of them */
+                   EXIT_NORMAL =
+                       0, /* its entry function returned, or it asked to exit with status 0 */
+                   EXIT_FAILURE,   /* a trap, exit with another status, no such entry function */
+                   EXIT_KILLED,    /* a kill */
+                   EXIT_LINK_DIED, /* a process it was linked to failed */
+                   EXIT_LIMIT, /* it went beyond what its configuration allows: enum exit_limit */
+                   EXIT_STILLBORN, /* it failed before its entry function: the process that spawned
+                                    * it is told by its  result code, and not as a link */
 };
 
 /* Which limit it was: EXIT_LIMIT. */

@@ -196,6 +196,7 @@ bool registry_put(struct registry *r, struct slice name, uint64_t node_id, uint6
 {
     struct registry_entry *x;
 
+    actors_count(r->environment->actors, COUNT_NAMES_PUT);
     mutex_lock(&r->lock);
     x = find_or_add(r, name);
     if (x) {
@@ -211,6 +212,7 @@ bool registry_get(struct registry *r, struct slice name, uint64_t *node_id, uint
     struct registry_entry *x;
     bool found;
 
+    actors_count(r->environment->actors, COUNT_NAMES_GOT);
     mutex_lock(&r->lock);
     x = find(r, name, hash_of(name));
     found = x && is_present(r, x);
@@ -226,6 +228,7 @@ void registry_remove(struct registry *r, struct slice name)
 {
     struct registry_entry *x;
 
+    actors_count(r->environment->actors, COUNT_NAMES_REMOVED);
     mutex_lock(&r->lock);
     x = find(r, name, hash_of(name));
     if (x && x->owner != 0)
@@ -233,6 +236,16 @@ void registry_remove(struct registry *r, struct slice name)
     else if (x)
         delete_entry(r, x);
     mutex_unlock(&r->lock);
+}
+
+size_t registry_count(struct registry *r)
+{
+    size_t count;
+
+    mutex_lock(&r->lock);
+    count = r->count;
+    mutex_unlock(&r->lock);
+    return count;
 }
 
 /* Whether the claim on the entry is held by a process that exists. */

@@ -43,6 +43,9 @@ bool registry_get(struct registry *r, struct slice name, uint64_t *node_id, uint
 
 void registry_remove(struct registry *r, struct slice name);
 
+/* Names, with those of processes that have ended and were not swept yet, and claims. Any thread. */
+size_t registry_count(struct registry *r);
+
 enum registry_claim {
     REGISTRY_FOUND,   /* the name stands for *node_id, *process_id */
     REGISTRY_CLAIMED, /* it is `owner`'s to spawn: registry_fulfil or registry_release must follow

@@ -58,8 +58,10 @@ static void fired(struct timer *timer, struct worker *w)
     struct send_timer *t = CONTAINER_OF(timer, struct send_timer, timer);
 
     (void)w;
-    if (change_state(t, SEND_FIRED) && t->message)
+    if (change_state(t, SEND_FIRED) && t->message) {
+        actors_count(t->environment->actors, COUNT_TIMERS_FIRED);
         process_send(t->environment, t->to, t->message);
+    }
     leave(t);
 }
 
@@ -99,6 +101,7 @@ bool send_timer_start(struct process *p, uint64_t to, struct message *m, uint64_
         t->message = NULL;
         message_free(a, m);
     }
+    actors_count(a, COUNT_TIMERS_STARTED);
     timer_init(&t->timer, fired);
     resource_ref(&t->resource);
     spinlock_lock(&e->timers_lock);
@@ -121,6 +124,7 @@ bool send_timer_cancel(struct process *p, uint64_t id)
     t = CONTAINER_OF(r, struct send_timer, resource);
     prevented = change_state(t, SEND_CANCELLED);
     if (prevented) {
+        actors_count(a, COUNT_TIMERS_CANCELLED);
         message_free(a, t->message);
         t->message = NULL;
         /* If it is firing at this moment, that does the rest. */

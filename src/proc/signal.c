@@ -62,6 +62,14 @@ static bool take_room(struct process *p, struct message *m, bool *overflows)
     return false;
 }
 
+/* It cannot be sent; false. */
+static bool unsent(struct actors *a, struct message *m)
+{
+    actors_count(a, COUNT_SIGNALS_UNSENT);
+    message_free(a, m);
+    return false;
+}
+
 /* A pushed node is the receiver's: nothing is read from it afterwards. */
 bool signal_send(struct environment *e, uint64_t to, struct message *m)
 {
@@ -74,26 +82,21 @@ bool signal_send(struct environment *e, uint64_t to, struct message *m)
     uint8_t signal;
     int64_t tag;
 
-    if (UNLIKELY(!p)) {
-        message_free(a, m);
-        return false;
-    }
+    if (UNLIKELY(!p))
+        return unsent(a, m);
     word = atomic_load_explicit(&p->inbox, memory_order_relaxed);
     do {
         if (UNLIKELY(INBOX_GENERATION(word) != INBOX_GENERATION(to) || !(word & INBOX_ALIVE))) {
             if (weight)
                 atomic_fetch_add_explicit(&p->room, weight, memory_order_relaxed);
-            message_free(a, m);
-            return false;
+            return unsent(a, m);
         }
         if (UNLIKELY((uint32_t)word >> INBOX_NODE_SHIFT != 0 && weight == 0)) {
             bool overflows;
 
             weight = inbox_weight(m);
-            if (!take_room(p, m, &overflows)) {
-                message_free(a, m);
-                return false;
-            }
+            if (!take_room(p, m, &overflows))
+                return unsent(a, m);
             if (overflows) {
                 /* A message is lost with its receiver; who asks for more is told at once. */
                 is_refused = m->signal != SIGNAL_MESSAGE;

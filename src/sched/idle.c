@@ -47,12 +47,12 @@ static struct task *steal(struct core *c, const uint64_t *seen, bool *has_surplu
         if (ready >= 2 || (ready == 1 && is_stuck)) {
             uint32_t count = ring_steal(&victim->ring, &c->ring);
 
-            c->stats.stolen += count;
+            COUNT(c->stats.stolen, count);
             if (count > 0 && (t = core_pop_ring(c)))
                 return t;
         }
         if ((t = core_pop_used_up(victim))) {
-            c->stats.stolen++;
+            COUNT(c->stats.stolen, 1);
             return t;
         }
         if (ready > 0 && has_surplus)
@@ -118,7 +118,7 @@ static void renounce(struct core *c)
 static void sleep_until_event(struct core *c, bool has_surplus)
 {
     struct scheduler *s = c->pub.scheduler;
-    uint64_t next, now, timeout = UINT64_MAX;
+    uint64_t next, now, begin, timeout = UINT64_MAX;
 
     if (s->options.hooks.before_sleep)
         s->options.hooks.before_sleep(&c->pub);
@@ -131,10 +131,14 @@ static void sleep_until_event(struct core *c, bool has_surplus)
         timeout = SURPLUS_SLEEP_NS;
     if (scheduler_stopping(s)) /* a stop after this look ends the wait */
         return;
-    c->stats.sleeps++;
+    COUNT(c->stats.sleeps, 1);
+    begin = clock_monotonic_ns();
+    atomic_store_explicit(&c->asleep_ns, begin, memory_order_relaxed);
     tick_pause(&c->tick);
     core_poll(c, timeout);
     tick_resume(&c->tick);
+    atomic_store_explicit(&c->asleep_ns, 0, memory_order_relaxed);
+    COUNT(c->stats.idle_ns, clock_monotonic_ns() - begin);
 }
 
 /* Deterministic runs: time goes on when nothing is ready. */

@@ -58,7 +58,8 @@ struct core {
     uint64_t poke_seen_ns; /* the last poke after which an alarm was set */
     bool is_searching;
     struct prng prng;
-    struct scheduler_stats stats;
+    struct scheduler_stats stats; /* changed by COUNT, so that others may look */
+    _Atomic uint64_t asleep_ns;   /* when it went to sleep; 0: it is awake */
 
     struct tick tick;
     struct signal_stack signal_stack;
@@ -94,6 +95,9 @@ struct offload_pool {
     struct condition work, ended;
     struct list queue; /* of struct offload_job; under lock, like what follows */
     uint32_t thread_count, thread_max, idle_count;
+    uint64_t queue_size;    /* length of the queue */
+    uint64_t begun;         /* jobs that were begun on helper threads */
+    uint32_t running_count; /* that have not ended */
     bool is_stopping;
 };
 
@@ -117,6 +121,9 @@ struct scheduler {
 
     struct offload_pool offload;
 };
+
+/* Counts something in the statistics of a worker. Own thread. */
+#define COUNT(counter, n) __atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
 
 static inline struct core *core_of(struct worker *w)
 {

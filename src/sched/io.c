@@ -133,7 +133,7 @@ void core_poll(struct core *c, uint64_t timeout_ns)
             if (events[i].ready & POLLER_WRITE)
                 report(io, w->scheduler, w, IO_WRITE);
         }
-        c->stats.io_events += count;
+        COUNT(c->stats.io_events, count);
         timeout_ns = 0;
     } while (count == POLL_BATCH);
     /* What was closed before this point was unregistered before: the next batch cannot name it. */

@@ -62,9 +62,13 @@ static void helper_main(void *arg)
             struct offload_job *job = CONTAINER_OF(node, struct offload_job, link);
 
             atomic_store_explicit(&job->state, OFFLOAD_RUNNING, memory_order_relaxed);
+            p->queue_size--;
+            p->begun++;
+            p->running_count++;
             mutex_unlock(&p->lock);
             execute(s, NULL, job);
             mutex_lock(&p->lock);
+            p->running_count--;
             timed_out = false;
             continue;
         }
@@ -106,10 +110,12 @@ void offload_submit(struct scheduler *s, struct worker *w, struct offload_job *j
     if (!here) {
         mutex_lock(&p->lock);
         list_push_back(&p->queue, &job->link);
+        p->queue_size++;
         if (has_helper(s, p)) {
             condition_signal(&p->work);
         } else {
             list_remove(&job->link);
+            p->queue_size--;
             here = true;
         }
         mutex_unlock(&p->lock);
@@ -129,6 +135,7 @@ void offload_detach(struct scheduler *s, struct offload_job *job)
     mutex_lock(&p->lock);
     if (atomic_load_explicit(&job->state, memory_order_relaxed) == OFFLOAD_QUEUED) {
         list_remove(&job->link);
+        p->queue_size--;
         is_ours = true;
     }
     mutex_unlock(&p->lock);

@@ -287,19 +287,55 @@ void scheduler_random(struct worker *w, void *data, size_t size)
     }
 }
 
+/* What COUNT of another thread has stored. */
+static uint64_t look(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 void scheduler_stats(const struct scheduler *s, struct scheduler_stats *out)
 {
+    uint64_t now = clock_monotonic_ns();
+
     memset(out, 0, sizeof(*out));
     for (uint32_t i = 0; i < s->worker_count; i++) {
-        const struct scheduler_stats *from = &s->cores[i].stats;
+        const struct core *c = &s->cores[i];
+        const struct scheduler_stats *from = &c->stats;
+        uint64_t asleep = atomic_load_explicit(&c->asleep_ns, memory_order_relaxed);
 
-        out->runs += from->runs;
-        out->wakes += from->wakes;
-        out->stolen += from->stolen;
-        out->sleeps += from->sleeps;
-        out->ticks += s->cores[i].tick_count;
-        out->used_up += from->used_up;
-        out->timers_fired += from->timers_fired;
-        out->io_events += from->io_events;
+        out->runs += look(&from->runs);
+        out->wakes += look(&from->wakes);
+        out->stolen += look(&from->stolen);
+        out->sleeps += look(&from->sleeps);
+        out->ticks += __atomic_load_n(&c->tick_count, __ATOMIC_RELAXED);
+        out->used_up += look(&from->used_up);
+        out->timers_fired += look(&from->timers_fired);
+        out->io_events += look(&from->io_events);
+        out->idle_ns += look(&from->idle_ns) + (asleep != 0 && asleep < now ? now - asleep : 0);
     }
+}
+
+void scheduler_load(struct scheduler *s, struct scheduler_load *out)
+{
+    struct offload_pool *p = &s->offload;
+
+    memset(out, 0, sizeof(*out));
+    mutex_lock(&s->lock);
+    out->worker_count = s->running_count;
+    mutex_unlock(&s->lock);
+    out->ready_count = fifo_count(&s->global);
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        const struct core *c = &s->cores[i];
+
+        out->sleeping_count += atomic_load_explicit(&c->asleep_ns, memory_order_relaxed) != 0;
+        out->ready_count += ring_count(&c->ring) + fifo_count(&c->overflow) +
+                            fifo_count(&c->used_up) + (core_slot(c) ? 1 : 0);
+        out->io_count += atomic_load_explicit(&c->io_count, memory_order_relaxed);
+    }
+    mutex_lock(&p->lock);
+    out->jobs = p->begun - p->running_count;
+    out->job_count = p->running_count;
+    out->queued_count = p->queue_size;
+    out->helper_count = p->thread_count;
+    mutex_unlock(&p->lock);
 }

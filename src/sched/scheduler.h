@@ -97,7 +97,7 @@ uint64_t scheduler_slice_ns(struct worker *w, uint64_t begin);
 /* The seeded generator of a deterministic run, else the kernel's randomness. Workers only. */
 void scheduler_random(struct worker *w, void *data, size_t size);
 
-/* What the workers have done so far, added up. Exact once scheduler_run has returned. */
+/* What the workers have done so far, added up. While they run, each number is a moment old. */
 struct scheduler_stats {
     uint64_t runs;    /* calls of run() */
     uint64_t wakes;   /* that queued a task */
@@ -107,7 +107,23 @@ struct scheduler_stats {
     uint64_t used_up; /* slices ended by a tick */
     uint64_t timers_fired;
     uint64_t io_events;
+    uint64_t idle_ns; /* that workers have slept until now; while they run it may seem to go back by
+                         as long as the reading took */
 };
 void scheduler_stats(const struct scheduler *s, struct scheduler_stats *out);
+
+/* What is there at this moment, roughly. */
+struct scheduler_load {
+    uint32_t worker_count;   /* that have a thread, */
+    uint32_t sleeping_count; /* and of them: sleep for want of work */
+    uint64_t ready_count;    /* tasks that wait for a worker */
+    uint64_t io_count;       /* descriptors registered with the pollers */
+    uint64_t jobs;           /* that helper threads have run so far */
+    uint32_t job_count;      /* that are being run */
+    uint64_t queued_count;   /* that wait for a helper thread */
+    uint32_t helper_count;   /* helper threads */
+};
+/* Takes the scheduler's locks for a moment. Any thread. */
+void scheduler_load(struct scheduler *s, struct scheduler_load *out);
 
 #endif

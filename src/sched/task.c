@@ -40,7 +40,7 @@ void task_wake(struct scheduler *s, struct worker *w, struct task *t)
                                                     memory_order_relaxed));
     if (seen == TASK_PARKED) {
         if (w)
-            core_of(w)->stats.wakes++;
+            COUNT(core_of(w)->stats.wakes, 1);
         push(s, w, t, true);
     }
 }

@@ -118,7 +118,7 @@ void core_run_timers(struct core *c, uint64_t now_ns)
         }
         rearm(c, t, DEADLINE_NEVER);
         spinlock_unlock(&c->wheel_lock);
-        c->stats.timers_fired++;
+        COUNT(c->stats.timers_fired, 1);
         fire(t, &c->pub);
         spinlock_lock(&c->wheel_lock);
     }

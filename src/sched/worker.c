@@ -17,7 +17,7 @@ void core_tick(void *data, void *ucontext)
     struct core *c = data;
     const struct scheduler_hooks *hooks = &c->pub.scheduler->options.hooks;
 
-    c->tick_count = c->tick_count + 1;
+    COUNT(c->tick_count, 1);
     if (!hooks->tick || !hooks->tick(&c->pub, ucontext))
         c->pub.tick = 1;
 }
@@ -296,7 +296,7 @@ again:
     t->worker = c->pub.index;
     c->pub.current = t;
     c->pub.tick = 0;
-    c->stats.runs++;
+    COUNT(c->stats.runs, 1);
     atomic_store_explicit(&c->slices, c->stats.runs, memory_order_relaxed);
     /* acq_rel: pairs with the exchange in task_wake, in both directions */
     old = atomic_exchange_explicit(&t->state, TASK_RUNNING, memory_order_acq_rel);
@@ -325,7 +325,7 @@ again:
         break;
     case TASK_USED_UP:
         atomic_exchange_explicit(&t->state, TASK_QUEUED, memory_order_acq_rel);
-        c->stats.used_up++;
+        COUNT(c->stats.used_up, 1);
         is_short = !is_used_up(c);
         if (!s->options.deterministic) {
             c->pub.used_up_ns = clock_monotonic_ns();
