@@ -5,6 +5,8 @@
 struct tcp_stream {
     struct stream stream;
     struct net_socket socket;
+    void (*then)(void *context); /* to be called at the end; NULL: nothing */
+    void *context;
 };
 
 static struct tcp_stream *tcp_of(struct stream *s)
@@ -60,7 +62,13 @@ static void tcp_leave(struct stream *s, enum io_direction direction, struct task
 
 static void released(struct net_socket *socket)
 {
-    mem_free(CONTAINER_OF(socket, struct tcp_stream, socket));
+    struct tcp_stream *tcp = CONTAINER_OF(socket, struct tcp_stream, socket);
+    void (*then)(void *context) = tcp->then;
+    void *context = tcp->context;
+
+    mem_free(tcp);
+    if (then)
+        then(context);
 }
 
 static void tcp_free(struct stream *s)
@@ -96,6 +104,14 @@ struct net_socket *tcp_stream_socket(struct stream *s)
 {
     ASSERT(s->class_ == &tcp_class);
     return &tcp_of(s)->socket;
+}
+
+void tcp_stream_close(struct stream *s, void (*then)(void *context), void *context)
+{
+    ASSERT(s->class_ == &tcp_class);
+    tcp_of(s)->then = then;
+    tcp_of(s)->context = context;
+    stream_free(s);
 }
 
 /* ---- connecting ---- */

@@ -14,6 +14,10 @@ struct stream *tcp_stream_new(struct net *n, int fd, const struct socket_address
  * stream. */
 struct net_socket *tcp_stream_socket(struct stream *s);
 
+/* Closes and frees it as stream_free does; `then(context)` is called once its storage is gone, when
+ * no poller can name a task any more that has waited for it. Any thread. */
+void tcp_stream_close(struct stream *s, void (*then)(void *context), void *context);
+
 /* A connection in the making; all-zero before the first call. */
 struct tcp_connect {
     struct stream *stream;
