@@ -26,9 +26,10 @@ def program(name, *libraries):
 
 def example(name):
     """A program of examples/ as a .wasm file."""
-    source, wasm = os.path.join(ROOT, "examples", name, name + ".c"), os.path.join(WORK, name + "-example.wasm")
-    if not os.path.exists(wasm) or os.path.getmtime(wasm) < os.path.getmtime(source):
-        subprocess.run([OURS, "cc", "-O2", source, "-o", wasm], check=True)
+    folder, wasm = os.path.join(ROOT, "examples", name), os.path.join(WORK, name + "-example.wasm")
+    sources = [os.path.join(folder, f) for f in sorted(os.listdir(folder)) if f.endswith(".c") and f != "tests.c"]
+    if not os.path.exists(wasm) or os.path.getmtime(wasm) < max(map(os.path.getmtime, sources)):
+        subprocess.run([OURS, "cc", "-O2", *sources, "-o", wasm], check=True)
     return wasm
 
 

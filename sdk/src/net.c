@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#define PAUSE_MS      100           /* of a server that could not take a connection */
 #define ADDRESSES_MAX 32            /* of one name that are tried */
 #define ID(x)         ((x)->id - 1) /* as the host knows it: no id if it holds nothing */
 #define OCTETS(a)     ((a)->family == 4 ? 4u : 16u)
@@ -498,6 +499,26 @@ lun_process lun_spawn_stream(lun_stream_entry *fn, lun_stream *stream, const voi
                              size_t size)
 {
     return lun_spawn_stream_(LUN_BYTES_, (lun_fn_ *)fn, stream, data, size);
+}
+
+_Noreturn void lun_serve_(const lun_listener *listener, enum lun_shape_ shape, lun_fn_ *fn,
+                          const void *data, size_t size)
+{
+    lun_stream stream;
+
+    for (;;) {
+        if (lun_accept(listener, &stream, NULL) == 0 &&
+            lun_spawn_stream_(shape, fn, &stream, data, size) != 0)
+            continue;
+        fprintf(stderr, "a connection failed: %s\n", lun_error_text());
+        lun_sleep(PAUSE_MS);
+    }
+}
+
+_Noreturn void lun_serve(const lun_listener *listener, lun_stream_entry *fn, const void *data,
+                         size_t size)
+{
+    lun_serve_(listener, LUN_BYTES_, (lun_fn_ *)fn, data, size);
 }
 
 /* ---- UDP ------------------------------------------------------------------------------------- */

@@ -13,11 +13,9 @@
  *     int main(void)
  *     {
  *         lun_listener listener;
- *         lun_stream stream;
  *
  *         if (lun_tcp_listen(&listener, "127.0.0.1:7000") == 0)
- *             while (lun_accept(&listener, &stream, NULL) == 0)
- *                 lun_spawn_stream(echo, &stream, NULL, 0);
+ *             lun_serve(&listener, echo, NULL, 0);
  *         fprintf(stderr, "%s\n", lun_error_text());
  *         return 1;
  *     }
@@ -172,6 +170,14 @@ typedef void lun_stream_entry(lun_stream *stream, const void *data, size_t size)
 lun_process lun_spawn_stream(lun_stream_entry *fn, lun_stream *stream, const void *data,
                              size_t size);
 
+/* Accepts connections for ever and runs `fn` for each in a process of its own, as above. One that
+ * fails, for want of descriptors or of memory say, is reported on standard error, and after a
+ * tenth of a second the next is tried. */
+#define LUN_SERVE(listener, fn, argument)                                                          \
+    lun_serve_((listener), LUN_ONE_, LUN_FNS_(fn, argument), (argument), sizeof *(argument))
+_Noreturn void lun_serve(const lun_listener *listener, lun_stream_entry *fn, const void *data,
+                         size_t size);
+
 /* Sends a message as lun_send does, and with it the stream, which is this process's no more. It
  * closes if nobody takes it: if the process has ended, or receives its next message before. */
 void lun_send_stream(lun_process process, int64_t tag, lun_stream *stream, const void *data,
@@ -228,6 +234,8 @@ enum lun_net_kind_ { LUN_NONE_ = 0, LUN_TCP_ = 1, LUN_TLS_ = 2, LUN_UDP_ = 3 };
 
 lun_process lun_spawn_stream_(enum lun_shape_ shape, lun_fn_ *fn, lun_stream *stream,
                               const void *data, size_t size);
+_Noreturn void lun_serve_(const lun_listener *listener, enum lun_shape_ shape, lun_fn_ *fn,
+                          const void *data, size_t size);
 
 #ifdef __cplusplus
 }
