@@ -177,6 +177,8 @@ void core_run_timers(struct core *c, uint64_t now_ns);
 uint64_t core_next_deadline(struct core *c);
 /* Looks at the poller, waiting at most `timeout_ns`, and wakes who waits. Own thread. */
 void core_poll(struct core *c, uint64_t timeout_ns);
+/* What the poller has said of one descriptor, enum poller_ready. Own thread. */
+void core_report(struct core *c, struct io *io, uint32_t ready);
 void core_release_closed(struct core *c);
 
 void offload_init(struct offload_pool *p, uint32_t thread_max);

@@ -114,25 +114,28 @@ void core_release_closed(struct core *c)
     }
 }
 
+void core_report(struct core *c, struct io *io, uint32_t ready)
+{
+    struct worker *w = &c->pub;
+
+    /* The exchange in report() publishes it. */
+    if (ready & POLLER_SPECIAL)
+        atomic_store_explicit(&io->is_special, true, memory_order_relaxed);
+    if (ready & POLLER_READ)
+        report(io, w->scheduler, w, IO_READ);
+    if (ready & POLLER_WRITE)
+        report(io, w->scheduler, w, IO_WRITE);
+}
+
 void core_poll(struct core *c, uint64_t timeout_ns)
 {
     struct poller_event events[POLL_BATCH];
-    struct worker *w = &c->pub;
     size_t count;
 
     do {
         count = poller_wait(&c->poller, timeout_ns, events, POLL_BATCH);
-        for (size_t i = 0; i < count; i++) {
-            struct io *io = events[i].data;
-
-            /* The exchange in report() publishes it. */
-            if (events[i].ready & POLLER_SPECIAL)
-                atomic_store_explicit(&io->is_special, true, memory_order_relaxed);
-            if (events[i].ready & POLLER_READ)
-                report(io, w->scheduler, w, IO_READ);
-            if (events[i].ready & POLLER_WRITE)
-                report(io, w->scheduler, w, IO_WRITE);
-        }
+        for (size_t i = 0; i < count; i++)
+            core_report(c, events[i].data, events[i].ready);
         COUNT(c->stats.io_events, count);
         timeout_ns = 0;
     } while (count == POLL_BATCH);
