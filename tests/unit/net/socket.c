@@ -168,7 +168,8 @@ static bool try_order(struct world *x)
             if (x->script[x->script_at] && prng_below(&x->prng, 2))
                 peer_step(x);
             else if (!poller_step(x)) {
-                if (!EXPECT(x->script[x->script_at])) /* nobody would ever wake it */
+                /* The poller is silent: there must be nothing to read, and something to come. */
+                if (!EXPECT(x->received == x->sent && x->script[x->script_at]))
                     return false;
                 peer_step(x);
             }
