@@ -173,7 +173,7 @@ static bool compile_library(const struct toolchain *t, const char *sdk, const ch
         const char *words[COMMON_WORDS_MAX + 12];
         char source[PATH_MAX + 48], object[PATH_MAX + 48];
     } *jobs = mem_new_array(__typeof__(*jobs), ARRAY_COUNT(library));
-    const char *const *commands[ARRAY_COUNT(library)];
+    const char *const *command_lines[ARRAY_COUNT(library)];
     size_t i;
     bool ok;
 
@@ -194,9 +194,9 @@ static bool compile_library(const struct toolchain *t, const char *sdk, const ch
         add(&w, jobs[i].source);
         add(&w, "-o");
         add(&w, jobs[i].object);
-        commands[i] = jobs[i].words;
+        command_lines[i] = jobs[i].words;
     }
-    ok = child_run_all(commands, ARRAY_COUNT(library), status, err);
+    ok = child_run_all(command_lines, ARRAY_COUNT(library), status, err);
     mem_free(jobs);
     return ok;
 }
