@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* A process that has as many descriptors as it may gets an error, and goes on when it has closed
+ * one; others do not notice. Files and sockets count together. */
+// options: --max-descriptors 10
+// expect: Too many open files (os error 24): this process may have 10 files and sockets open
+// expect: then accepted
+#include <lunatic.h>
+#include <lunatic/net.h>
+#include <stdio.h>
+#include <string.h>
+
+static void connect_and_wait(const lun_address *at)
+{
+    lun_stream s;
+
+    if (lun_tcp_connect_to(&s, at, LUN_FOREVER) == 0)
+        lun_sleep(LUN_FOREVER);
+}
+
+int main(void)
+{
+    lun_listener listener;
+    lun_stream streams[16], one;
+    lun_address at;
+    int count = 0, i, r;
+
+    if (lun_tcp_listen(&listener, "127.0.0.1:0") != 0 || lun_listener_address(&listener, &at) != 0)
+        return 1;
+    for (i = 0; i < 14; i++)
+        LUN_SPAWN(connect_and_wait, &at);
+    while (count < 16 && (r = lun_accept(&listener, &streams[count], NULL)) == 0)
+        count++;
+    if (r != -LUN_EIO || count < 2 || count > 9)
+        return 2;
+    puts(lun_error_text());
+    lun_stream_close(&streams[0]);
+    if (lun_accept(&listener, &one, NULL) == 0)
+        puts("then accepted");
+    return 0;
+}
