@@ -104,7 +104,7 @@ def echo(rounds):
 
 
 def submillisecond():
-    wasm = os.path.join(ROOT, ".cache", "rust", "submillisecond", "hello.wasm")
+    wasm = os.path.join(ROOT, ".cache", "rust", "crates-new", "hello", "bin", "hello.wasm")
     return wasm if os.path.exists(wasm) else None
 
 
