@@ -20,6 +20,7 @@ void launch_init(struct launch *l)
     lunatic_runtime_options_init(&l->runtime);
     lunatic_environment_options_init(&l->environment);
     l->runtime.raise_descriptors = true;
+    l->runtime.dns_servers = getenv("LUNATIC_DNS_SERVERS");
 }
 
 void launch_deinit(struct launch *l)

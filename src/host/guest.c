@@ -8,6 +8,7 @@
 #include "abi/values.h"
 #include "base/log.h"
 #include "host/internal.h"
+#include "host/net/names.h"
 #include "host/wasi/wasi.h"
 #include "sched/offload.h"
 #include "sched/scheduler.h"
@@ -219,6 +220,8 @@ static void release(struct process *p, struct worker *w)
         guest_release_claim(g);
     if (UNLIKELY(g->wasi != NULL))
         wasi_free(g->wasi);
+    if (UNLIKELY(g->names != NULL))
+        net_names_free(g->names);
     if (UNLIKELY(g->start != NULL))
         answer_parent(g, GUEST_START_TRAPPED);
     if (LIKELY(w != NULL)) {

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct environment;
+struct dns;
 struct net;
 struct program;
 struct code;
@@ -33,6 +34,7 @@ struct host {
     uint32_t process_count_max; /* per environment; 0: proc's default */
     struct wasi_shared *wasi;   /* wasi/wasi.h */
     struct net *net;            /* net/net.h */
+    struct dns *dns;            /* net/dns.h */
     /* The main process of an environment failed, and why, in one line; NULL: nobody wants to know.
      * On the worker that ran it. */
     void (*main_failed)(struct environment *e, const char *words);

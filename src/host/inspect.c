@@ -2,6 +2,8 @@
 #include "host/inspect.h"
 #include "host/internal.h"
 #include "host/net/internal.h"
+#include "host/net/names.h"
+#include "host/net/udp.h"
 #include "host/wasi/internal.h"
 #include "vm/backtrace.h"
 #include "vm/link.h"
@@ -126,6 +128,23 @@ static void tell_wait(struct guest_view *v, const struct process *p)
         v->wait = "network";
         add_address(v, "connecting to", &s->peer);
         add_deadline(v, p, "for ");
+        return;
+    }
+    case WAIT_NET_RESOLVE: {
+        const struct net_resolving *r = w->object;
+        char name[96];
+
+        v->wait = "network";
+        add(v, "looking up %s", name_text(slice_make(r->name, r->size), name, sizeof(name)));
+        add_deadline(v, p, "for ");
+        return;
+    }
+    case WAIT_NET_UDP: {
+        const struct net_udp *u = w->object;
+
+        v->wait = "network";
+        add_address(v, w->extra == IO_READ ? "receiving datagrams at" : "sending datagrams from",
+                    &u->socket->local);
         return;
     }
     case WAIT_COPY:

@@ -393,7 +393,13 @@ static bool matches_host(const struct net_rule *r, const struct net_target *t, b
         return in_range(&a, &r->address, r->prefix);
     case NET_NAME:
     case NET_SUBDOMAIN:
-        return (is_localhost && is_loopback(&a)) || (t->name.size > 0 && is_name(r, t->name));
+        if (is_localhost && is_loopback(&a))
+            return true;
+        for (size_t i = 0; i < t->name_count; i++) {
+            if (is_name(r, t->names[i]))
+                return true;
+        }
+        return false;
     }
     return false;
 }

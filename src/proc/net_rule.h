@@ -51,8 +51,9 @@ struct net_rule {
 struct net_target {
     enum net_operation operation;
     struct net_address address;
-    uint16_t port;     /* 0 (listen, datagram): any that is free */
-    struct slice name; /* what this process has resolved the address from; empty: nothing */
+    uint16_t port;             /* 0 (listen, datagram): any that is free */
+    const struct slice *names; /* what this process has resolved the address from */
+    size_t name_count;
 };
 
 /* Parses a rule. False: `err` says what is wrong with it. */

@@ -130,6 +130,20 @@ bool rules_allow_net(const struct rules *r, const struct net_target *t)
     return true;
 }
 
+bool rules_allow_some(const struct rules *r, enum net_operation operation)
+{
+    for (; r; r = r->under) {
+        for (size_t i = 0; i < r->deny.count; i++) {
+            const struct net_rule *rule = &r->deny.items[i];
+
+            if ((rule->operations & operation) && rule->host == NET_ANY && rule->port_first == 0 &&
+                rule->port_last == UINT16_MAX)
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool layer_allows_name(const struct rules *r, struct slice name)
 {
     struct net_address unused;

@@ -47,6 +47,9 @@ bool rules_is_path(struct slice path);
 /* Whether all layers allow it; NULL allows everything. Any thread. */
 bool rules_allow_net(const struct rules *r, const struct net_target *t);
 
+/* False: some layer denies the operation whatever the address and the port. */
+bool rules_allow_some(const struct rules *r, enum net_operation operation);
+
 /* Whether a name may be looked up: unless it is denied with all ports and operations, or there are
  * rules that allow and none of them is about it. The addresses are checked when they are used. */
 bool rules_allow_name(const struct rules *r, struct slice name);

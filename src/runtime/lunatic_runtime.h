@@ -77,9 +77,11 @@ struct lunatic_runtime_options {
     bool move_stacks; /* debugging: move stacks at every opportunity */
     bool old_kernel;  /* debugging: do without what kernels since Linux 5.6 have brought */
     enum lunatic_log_level log_level; /* lines on standard error; one level for the whole program */
-    bool raise_descriptors; /* raise the program's soft limit of open descriptors to the hard one;
-                               programs that the runtime starts get the old one */
-    bool log_json;          /* each of them a JSON object with time, level, target and message */
+    bool raise_descriptors;  /* raise the program's soft limit of open descriptors to the hard one;
+                                programs that the runtime starts get the old one */
+    bool log_json;           /* each of them a JSON object with time, level, target and message */
+    const char *dns_servers; /* "ADDRESS[:PORT],...": asked instead of those of /etc/resolv.conf;
+                                NULL: those */
 };
 void lunatic_runtime_options_init(struct lunatic_runtime_options *o);
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "host/wasi/wasi.h"
+#include "net/dns.h"
 #include "plat/command.h"
 #include "plat/cpu.h"
 #include "plat/file_path.h"
@@ -124,6 +125,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     struct actors_options actors = {0};
     struct scheduler_options sched = {0};
     struct error e = {0};
+    struct dns *dns = NULL;
 
     if (!options_read(options, &o, err))
         return false;
@@ -162,8 +164,16 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
         mem_free(rt);
         return runtime_fail(err, &e);
     }
+    if (!dns_new(rt->scheduler, o.dns_servers, &dns, &e)) {
+        scheduler_free(rt->scheduler);
+        condition_deinit(&rt->deadlines_changed);
+        mutex_deinit(&rt->lock);
+        mem_free(rt);
+        return runtime_fail(err, &e);
+    }
     actors.scheduler = rt->scheduler;
     if (!actors_init(&rt->actors, &actors, &e)) {
+        dns_free(dns);
         scheduler_free(rt->scheduler);
         condition_deinit(&rt->deadlines_changed);
         mutex_deinit(&rt->lock);
@@ -187,6 +197,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     wasi_shared_on_output_error(rt->host.wasi, output_failed, rt);
     net_init(&rt->net, rt->scheduler);
     rt->host.net = &rt->net;
+    rt->host.dns = dns;
     rt->host.process_count_max = o.process_count_max;
     *out = rt;
     return true;
@@ -220,6 +231,7 @@ void lunatic_runtime_free(struct lunatic_runtime *rt)
         thread_join(&rt->thread);
     wasi_shared_free(rt->host.wasi);
     actors_deinit(&rt->actors);
+    dns_free(rt->host.dns);
     net_deinit(&rt->net);
     scheduler_free(rt->scheduler);
     for (uint32_t i = 0; i < rt->worker_count; i++)

@@ -22,10 +22,10 @@ enum {
     WAIT_NET_STREAM = WAIT_OTHER + 64, /* struct net_stream; extra: enum net_stream_call */
     WAIT_NET_ACCEPT,                   /* struct net_listener */
     WAIT_NET_CONNECT,                  /* struct stream, not connected yet */
-    WAIT_NET_RESOLVE,                  /* see address.c */
+    WAIT_NET_RESOLVE,                  /* struct net_resolving, names.h */
     WAIT_NET_TLS_ACCEPT,               /* see tls.c */
     WAIT_NET_TLS_CONNECT,              /* see tls.c */
-    WAIT_NET_UDP,                      /* see udp.c; extra: enum io_direction */
+    WAIT_NET_UDP,                      /* struct net_udp, udp.h; extra: enum io_direction */
 };
 
 enum net_stream_call { NET_CALL_READ, NET_CALL_PEEK, NET_CALL_WRITE, NET_CALL_FLUSH };
@@ -97,7 +97,7 @@ struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index
 bool net_add_addresses(struct guest *g, const struct socket_address *addresses, size_t count,
                        uint64_t *id) MUST_USE;
 
-/* ---- rights.c ---- */
+/* ---- rights.c, see rights.h too ---- */
 
 /* Whether the process's rules allow it. False: `err` (ERR_DENIED) says what is not permitted. */
 bool net_permitted(struct guest *g, enum net_operation operation, const struct socket_address *a,

@@ -42,7 +42,9 @@ static struct rules *layer(struct rules *under, const char *const *allow, const 
 static bool may(const struct rules *r, enum net_operation op, const char *address, uint16_t port,
                 const char *name)
 {
-    struct net_target t = {.operation = op, .port = port, .name = slice_text(name)};
+    const struct slice names[] = {slice_text(name)};
+    struct net_target t = {
+        .operation = op, .port = port, .names = names, .name_count = *name ? 1 : 0};
 
     if (!EXPECT(net_address_parse(slice_text(address), &t.address)))
         return false;
@@ -247,6 +249,37 @@ TEST(a_layer_never_widens_what_is_under_it)
     rules_unref(child);
     rules_unref(narrow);
     rules_unref(empty);
+}
+
+/* An address may have been got from several names. */
+TEST(every_name_of_an_address_counts)
+{
+    struct rules *r = layer(NULL, TEXTS("good.org", "*.good.net"), TEXTS("connect=evil.org:443"));
+    const struct slice names[] = {slice_text("other.org"), slice_text("a.good.net"),
+                                  slice_text("evil.org")};
+    struct net_target t = {.operation = NET_CONNECT, .port = 443, .names = names, .name_count = 1};
+
+    CHECK(net_address_parse(slice_text("1.2.3.4"), &t.address));
+    CHECK(!rules_allow_net(r, &t));
+    t.name_count = 2;
+    CHECK(rules_allow_net(r, &t));
+    t.name_count = 3;
+    CHECK(!rules_allow_net(r, &t));
+    t.port = 80;
+    CHECK(rules_allow_net(r, &t));
+    rules_unref(r);
+}
+
+TEST(an_operation_may_be_denied_altogether)
+{
+    struct rules *r = layer(NULL, NULL, TEXTS("datagram=*", "connect=*:80", "listen=10.0.0.0/8"));
+    struct rules *child = layer(rules_ref(r), TEXTS("*"), NULL);
+
+    CHECK(!rules_allow_some(r, NET_DATAGRAM) && !rules_allow_some(child, NET_DATAGRAM));
+    CHECK(rules_allow_some(r, NET_CONNECT) && rules_allow_some(child, NET_LISTEN));
+    CHECK(rules_allow_some(NULL, NET_DATAGRAM));
+    rules_unref(r);
+    rules_unref(child);
 }
 
 TEST(denied_names_are_not_looked_up)
