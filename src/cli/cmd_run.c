@@ -21,9 +21,14 @@ enum {
     OPT_EXACT,
     OPT_GRACE,
     OPT_NO_INSPECT,
+    OPT_METRICS,
     OPT_PROMETHEUS,
+    OPT_PROMETHEUS_HTTP,
     OPT_HELP
 };
+
+/* Where the original listens if it is not told. */
+#define PROMETHEUS_DEFAULT "0.0.0.0:9927"
 
 static const struct option options[] = {
     LAUNCH_OPTIONS,
@@ -33,8 +38,9 @@ static const struct option options[] = {
     {"exact", 0, false, OPT_EXACT},
     {"grace", 0, true, OPT_GRACE},
     {"no-inspect", 0, false, OPT_NO_INSPECT},
+    {"metrics", 0, true, OPT_METRICS},
     {"prometheus", 0, false, OPT_PROMETHEUS}, /* these two are the original's */
-    {"prometheus-http", 0, true, OPT_PROMETHEUS},
+    {"prometheus-http", 0, true, OPT_PROMETHEUS_HTTP},
     {"help", 'h', false, OPT_HELP},
     {NULL, 0, false, 0},
 };
@@ -45,6 +51,9 @@ struct request {
     const char **args; /* of the guest; room for every word of the command line */
     size_t arg_count;
     bool bench, help;
+    const char *metrics; /* where to show them; NULL: nowhere */
+    bool prometheus;
+    const char *prometheus_http;
     struct launch launch;
     struct signals_options signals;
 };
@@ -76,12 +85,37 @@ static bool take_option(struct request *r, int id, const char *value, struct err
         r->signals.no_inspect = true;
         return true;
     case OPT_PROMETHEUS:
-        return fail(err, ERR_USAGE,
-                    "the exporter of metrics is not available yet; leave '--prometheus' out");
+        r->prometheus = true;
+        return true;
+    case OPT_METRICS:
+        r->metrics = value;
+        return true;
+    case OPT_PROMETHEUS_HTTP:
+        r->prometheus_http = value;
+        return true;
     default:
         r->help = true;
         return true;
     }
+}
+
+/* Where metrics are shown. */
+static bool finish_metrics(struct request *r, struct error *err)
+{
+    struct lunatic_error words;
+
+    if (r->prometheus_http && !r->prometheus)
+        return fail(err, ERR_USAGE,
+                    "option '--prometheus-http' does nothing without '--prometheus'; or say "
+                    "'--metrics %.100s'",
+                    r->prometheus_http);
+    if (r->prometheus && r->metrics)
+        return fail(err, ERR_USAGE, "'--prometheus' is another word for '--metrics': say one");
+    if (r->prometheus)
+        r->metrics = r->prometheus_http ? r->prometheus_http : PROMETHEUS_DEFAULT;
+    if (r->metrics && !lunatic_check_metrics_address(r->metrics, &words))
+        return fail(err, ERR_USAGE, "%s", words.text);
+    return true;
 }
 
 static bool read_request(struct request *r, int count, char **words, struct error *err)
@@ -112,6 +146,8 @@ static bool read_request(struct request *r, int count, char **words, struct erro
         return true;
     if (!r->path)
         return fail(err, ERR_USAGE, "no program to run");
+    if (!finish_metrics(r, err))
+        return false;
     if (r->bench)
         r->args[r->arg_count++] = "--bench";
     r->launch.environment.args = r->args;
@@ -163,6 +199,21 @@ static bool start(void *arg)
                                      &s->environment, &s->err);
 }
 
+/* Shows the metrics, and says where if the system has chosen the port. */
+static bool serve_metrics(const struct request *r, struct start *s)
+{
+    size_t size = r->metrics ? strlen(r->metrics) : 0;
+    char bound[64];
+
+    if (!r->metrics)
+        return true;
+    if (!lunatic_runtime_serve_metrics(s->runtime, r->metrics, bound, sizeof(bound), &s->err))
+        return false;
+    if (size > 2 && strcmp(r->metrics + size - 2, ":0") == 0)
+        fprintf(stderr, "lunatic: metrics at http://%s/metrics\n", bound);
+    return true;
+}
+
 static int run(const struct request *r)
 {
     struct start s = {.request = r};
@@ -172,7 +223,7 @@ static int run(const struct request *r)
         fprintf(stderr, "lunatic: Module '%s' not found\n", r->path);
         return EXIT_ERROR;
     }
-    if (!lunatic_runtime_new(&r->launch.runtime, &s.runtime, &s.err) ||
+    if (!lunatic_runtime_new(&r->launch.runtime, &s.runtime, &s.err) || !serve_metrics(r, &s) ||
         !lunatic_module_load_file(s.runtime, r->path, &s.module, &s.err) ||
         !signals_run(s.runtime, r->path, start, &s, &s.environment))
         status = report_runtime(&s.err);

@@ -63,6 +63,7 @@ struct outcome host_process_create_config(struct guest *g)
         config_unref(c);
         return guest_trap(g, "this process holds too much");
     }
+    guest_count(g, COUNT_CONFIGS_CREATED, 1);
     return done(id);
 }
 
@@ -72,6 +73,7 @@ struct outcome host_process_drop_config(struct guest *g, uint64_t config_id)
 
     if (!r)
         return guest_trap(g, UNKNOWN);
+    guest_count(g, COUNT_CONFIGS_DROPPED, 1);
     resource_unref(r);
     return done(0);
 }

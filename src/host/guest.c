@@ -35,6 +35,7 @@ struct outcome guest_trap_in(struct guest *g, const char *function, const char *
 {
     g->trap_function = function;
     g->instance->fiber->trap_text = words;
+    guest_count(g, COUNT_TRAPS + host_function_module(function), 1);
     return trap(TRAP_HOST);
 }
 
@@ -206,6 +207,9 @@ static void release(struct process *p, struct worker *w)
     struct guest *g = p->body;
     struct host *h = g->host;
 
+    if (UNLIKELY(p->resources != NULL)) /* its configurations go with it */
+        counts_add(&h->counts, w ? w->index : POOL_OUTSIDE, COUNT_CONFIGS_DROPPED,
+                   resource_count(p, RESOURCE_CONFIG));
     /* The waits of suspended host calls, innermost first; the one in the control block is gone. */
     while (UNLIKELY(fiber_depth(g->instance->fiber) > 1)) {
         uint64_t none;

@@ -151,6 +151,14 @@ static inline struct outcome guest_exit(uint32_t status)
     return (struct outcome){status, OUTCOME_EXIT};
 }
 
+/* Counts something that this guest has done. On its worker, or another thread while it does not
+ * run.
+ */
+static inline void guest_count(const struct guest *g, uint32_t kind, uint64_t n)
+{
+    counts_add(&g->host->counts, actors_worker(g->process->environment->actors), kind, n);
+}
+
 /* The wait of this process: kind WAIT_NONE says that this is the first call of a host function. */
 static inline struct wait *guest_wait(struct guest *g)
 {

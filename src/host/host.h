@@ -8,9 +8,11 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "host/host_counts.h"
 #include "plat/thread.h"
 #include "proc/config.h"
 #include "proc/resource.h"
+#include "sched/counts.h"
 #include "vm/worker.h"
 #include "wasm/module.h"
 #include <stdbool.h>
@@ -18,6 +20,7 @@
 
 struct environment;
 struct dns;
+struct metric_table;
 struct net;
 struct program;
 struct code;
@@ -38,6 +41,8 @@ struct host {
     /* The main process of an environment failed, and why, in one line; NULL: nobody wants to know.
      * On the worker that ran it. */
     void (*main_failed)(struct environment *e, const char *words);
+    struct metric_table *metrics; /* of guests: metric_table.h */
+    struct counts counts;         /* of enum host_count */
     struct mutex lock;
     struct vm_worker outside GUARDED_BY(lock); /* for threads that are no workers */
 };
@@ -91,6 +96,10 @@ bool host_spawn(struct host *h, struct environment *e, struct host_module *m, st
 
 void host_init(struct host *h, struct scheduler *s, uint32_t outside_index);
 void host_deinit(struct host *h);
+
+/* Seconds up to which class `index` < COMPILE_CLASSES - 1 of compilations goes; the last one has
+ * the rest. */
+double host_compile_bound(uint32_t index);
 
 /* Finds host functions for the linker: vm/program.h. */
 struct host_import;

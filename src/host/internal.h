@@ -49,6 +49,9 @@ void report_exit(struct guest *g, uint32_t status);
 /* table.c: "lunatic::message::send" for the C function's name "host_message_send"; NULL: none. */
 const char *host_function_name(const char *c_name, char *text, size_t size);
 
+/* The import module of the C function; ABI_MODULE_COUNT: it is none of a row, or NULL. */
+uint32_t host_function_module(const char *c_name);
+
 /* The caller's configuration of that id, or NULL. */
 static inline struct config *guest_config(const struct guest *g, uint64_t id)
 {

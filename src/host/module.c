@@ -3,8 +3,17 @@
 #include "baseline/baseline.h"
 #include "host/guest.h"
 #include "host/host.h"
+#include "plat/clock.h"
+#include "sched/scheduler.h"
 #include "vm/code.h"
 #include "vm/program.h"
+
+static void count(const struct host *h, uint32_t kind, uint64_t n)
+{
+    const struct worker *w = worker_current();
+
+    counts_add(&h->counts, w && w->scheduler == h->scheduler ? w->index : UINT32_MAX, kind, n);
+}
 
 static void release(struct resource *r)
 {
@@ -16,6 +25,7 @@ static void release(struct resource *r)
     }
     module_free(m->module);
     mutex_deinit(&m->lock);
+    count(m->host, COUNT_MODULES_DROPPED, 1);
     mem_free(m);
 }
 
@@ -42,14 +52,16 @@ static bool compile(struct host_module *m, enum host_variant v, struct bytes *re
     return true;
 }
 
-bool host_module_new(struct host *h, struct bytes *bytes, struct host_module **out,
-                     struct bytes *report, struct error *err)
+static bool load(struct host *h, struct bytes *bytes, struct host_module **out,
+                 struct bytes *report, struct error *err)
 {
     struct host_module *m;
     struct module *module;
 
-    if (!module_decode(bytes, &module, err))
+    if (!module_decode(bytes, &module, err)) {
+        count(h, COUNT_MODULES_DROPPED, 1);
         return false;
+    }
     m = mem_new(struct host_module);
     resource_init(&m->resource, RESOURCE_MODULE, release);
     mutex_init(&m->lock);
@@ -62,6 +74,30 @@ bool host_module_new(struct host *h, struct bytes *bytes, struct host_module **o
     }
     *out = m;
     return true;
+}
+
+static const double compile_bounds[COMPILE_CLASSES - 1] = {0.001, 0.005, 0.01, 0.05, 0.1,
+                                                           0.5,   1,     5,    10};
+
+double host_compile_bound(uint32_t index)
+{
+    return compile_bounds[index];
+}
+
+bool host_module_new(struct host *h, struct bytes *bytes, struct host_module **out,
+                     struct bytes *report, struct error *err)
+{
+    uint64_t begin = clock_monotonic_ns(), ns;
+    bool ok = load(h, bytes, out, report, err);
+    uint32_t i = 0;
+
+    ns = clock_monotonic_ns() - begin;
+    while (i < COMPILE_CLASSES - 1 && (double)ns / (double)NS_PER_SEC > compile_bounds[i])
+        i++;
+    count(h, COUNT_MODULES_COMPILED, 1);
+    count(h, COUNT_COMPILES + i, 1);
+    count(h, COUNT_COMPILE_NS, ns);
+    return ok;
 }
 
 enum host_variant host_module_variant(const struct host_module *m, const struct config *c)

@@ -17,15 +17,17 @@ typedef void host_code(void);
 struct row {
     const char *module, *name, *c_name;
     host_code *code;
+    enum abi_module number;
     uint8_t result;        /* enum valtype, 0: none */
     const uint8_t *params; /* ends with 0 */
 };
 
 #define PARAM(type, name) TYPE_##type,
 #define HOST_FN(module, fn, result, params, waits, right, doc)                                     \
-    {ABI_MODULE_##module,     #fn,                                                                 \
-     "host_" #module "_" #fn, (host_code *)host_##module##_##fn,                                   \
-     TYPE_##result,           (const uint8_t[]){params 0}},
+    {ABI_MODULE_##module,        #fn,                                                              \
+     "host_" #module "_" #fn,    (host_code *)host_##module##_##fn,                                \
+     ABI_NUMBER_##module,        TYPE_##result,                                                    \
+     (const uint8_t[]){params 0}},
 static const struct row rows[] = {
 #include "abi/abi.def"
 };
@@ -52,6 +54,15 @@ const char *host_function_name(const char *c_name, char *text, size_t size)
         return text;
     }
     return NULL;
+}
+
+uint32_t host_function_module(const char *c_name)
+{
+    for (size_t i = 0; c_name && i < ARRAY_COUNT(rows); i++) {
+        if (strcmp(rows[i].c_name, c_name) == 0)
+            return rows[i].number;
+    }
+    return ABI_MODULE_COUNT;
 }
 
 /* ---- hints ---- */

@@ -31,6 +31,7 @@ enum actor_count {
     COUNT_MESSAGE_BYTES,     /* in data messages that came into mailboxes */
     COUNT_LINK_DEATHS,       /* messages about the death of a linked process */
     COUNT_PROCESS_DEATHS,    /* messages about the death of a monitored process */
+    COUNT_DEPTH_SUM,         /* of the messages that waited with those of COUNT_DEPTHS */
     COUNT_MESSAGE_RESOURCES, /* in data messages that have any */
     COUNT_LINKS_MADE,        /* each link at both of its ends */
     COUNT_LINKS_ENDED,

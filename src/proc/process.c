@@ -60,24 +60,28 @@ static inline _Atomic uint64_t *counts_of(const struct process *p)
     return counts_row(&p->environment->actors->counts, p->task.worker);
 }
 
-/* A message is in the mailbox. What is usual costs two additions. */
+/* A message is in the mailbox. What is usual costs two additions. Who adds the counts up reads
+ * those of depths and resources first, so that they are not more than those of sizes. */
 static inline void count_message(const struct process *p, const struct message *m)
 {
     _Atomic uint64_t *row = counts_of(p);
     const struct message_resources *r = m->resources;
+    uint32_t depth = p->mailbox.count;
 
-    if (UNLIKELY(p->mailbox.count > 1))
-        counts_add_to(row, COUNT_DEPTHS + counts_class(p->mailbox.count, 0, DEPTH_CLASSES), 1);
     if (UNLIKELY(m->kind != MESSAGE_DATA)) {
         counts_add_to(row, m->kind == MESSAGE_LINK_DIED ? COUNT_LINK_DEATHS : COUNT_PROCESS_DEATHS,
                       1);
-        return;
+    } else {
+        counts_add_to(row, COUNT_SIZES + counts_class(m->size, SIZE_CLASS_BITS, SIZE_CLASSES), 1);
+        counts_add_to(row, COUNT_MESSAGE_BYTES, m->size);
+        if (UNLIKELY(r != NULL && r->count > 0)) {
+            counts_add_to(row, COUNT_MESSAGE_RESOURCES, r->count);
+            counts_add_to(row, COUNT_RESOURCES + counts_class(r->count, 0, RESOURCE_CLASSES), 1);
+        }
     }
-    counts_add_to(row, COUNT_SIZES + counts_class(m->size, SIZE_CLASS_BITS, SIZE_CLASSES), 1);
-    counts_add_to(row, COUNT_MESSAGE_BYTES, m->size);
-    if (UNLIKELY(r != NULL && r->count > 0)) {
-        counts_add_to(row, COUNT_MESSAGE_RESOURCES, r->count);
-        counts_add_to(row, COUNT_RESOURCES + counts_class(r->count, 0, RESOURCE_CLASSES), 1);
+    if (UNLIKELY(depth > 1)) {
+        counts_add_to(row, COUNT_DEPTH_SUM, depth);
+        counts_add_to(row, COUNT_DEPTHS + counts_class(depth, 0, DEPTH_CLASSES), 1);
     }
 }
 

@@ -181,6 +181,7 @@ static void list_take(struct lunatic_environment *e)
 {
     mutex_lock(&e->runtime->lock);
     list_remove(&e->link);
+    e->runtime->spawned_before += environment_spawn_count(e->environment);
     mutex_unlock(&e->runtime->lock);
 }
 

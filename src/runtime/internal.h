@@ -27,7 +27,10 @@ struct lunatic_runtime {
     bool has_ended;       /* scheduler_run has returned */
     struct error end_error;
     struct list environments;
-    struct thread timekeeper; /* deadline.c */
+    uint64_t spawned_before;               /* processes, by environments that are gone */
+    uint64_t idle_ns, scrapes;             /* what metrics.c has told last */
+    struct metrics_server *metrics_server; /* NULL: nobody is shown metrics */
+    struct thread timekeeper;              /* deadline.c */
     struct condition deadlines_changed;
     bool has_timekeeper, is_freed;
 };
@@ -63,6 +66,11 @@ bool runtime_fail(struct lunatic_error *out, const struct error *err);
 /* wat.c: if `path` is a module in text format, reads it converted. */
 bool wat_is_text(const char *path, const struct bytes *bytes);
 bool wat_convert(const char *path, struct bytes *out, struct error *err) MUST_USE;
+
+/* metrics.c: all metrics as text, the caller's. False: there is no memory. Any thread. */
+bool metrics_write(struct lunatic_runtime *rt, struct bytes *out) MUST_USE;
+/* Whether a metric of the runtime is shown under this name. */
+bool metrics_is_reserved(const char *name);
 
 /* runtime.c: starts the scheduler's thread, if that has not been done. */
 bool runtime_start_thread(struct lunatic_runtime *rt, struct error *err) MUST_USE;

@@ -280,6 +280,26 @@ bool lunatic_runtime_inspect(struct lunatic_runtime *rt,
                              const struct lunatic_inspect_options *options,
                              lunatic_inspect_fn *each, void *context, struct lunatic_error *err);
 
+/* ---- metrics ---- */
+
+/* Takes all of the text; false: it does not want it. */
+typedef bool lunatic_metrics_fn(void *context, const char *text, size_t size);
+
+/* Calls `write` once with the metrics of the runtime and those that its guests have made, in the
+ * text format of Prometheus (version 0.0.4). */
+bool lunatic_runtime_metrics(struct lunatic_runtime *rt, lunatic_metrics_fn *write, void *context,
+                             struct lunatic_error *err);
+
+/* Shows them over HTTP, at /metrics of `address`, on a thread of its own until the runtime is
+ * freed. "127.0.0.1:9927", "[::1]:9927", "localhost:0"; "*:9927" are all addresses; port 0 is one
+ * that is free. Where it listens is written to `bound` (may be NULL; 64 bytes are enough). Once a
+ * runtime. */
+bool lunatic_runtime_serve_metrics(struct lunatic_runtime *rt, const char *address, char *bound,
+                                   size_t bound_size, struct lunatic_error *err);
+
+/* Whether a text is such an address; false with words in `err`. */
+bool lunatic_check_metrics_address(const char *text, struct lunatic_error *err);
+
 /* "0.1.0" */
 const char *lunatic_version(void);
 

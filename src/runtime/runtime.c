@@ -2,6 +2,7 @@
 /* The one place that makes every layer and hands each its neighbours. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "host/metric_table.h"
 #include "host/wasi/wasi.h"
 #include "net/dns.h"
 #include "plat/command.h"
@@ -9,6 +10,7 @@
 #include "plat/file_path.h"
 #include "plat/vmem.h"
 #include "runtime/internal.h"
+#include "runtime/metrics_server.h"
 #include "vm/preempt.h"
 #include "vm/region.h"
 #include "vm/worker.h"
@@ -188,6 +190,7 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     for (uint32_t i = 0; i < rt->worker_count; i++)
         vm_worker_init(&rt->workers[i], i);
     host_init(&rt->host, rt->scheduler, rt->worker_count);
+    rt->host.metrics->is_reserved = metrics_is_reserved;
     rt->host.metered = METERED_ONLY || o.metered || o.deterministic ||
                        scheduler_tick_clock(rt->scheduler) == TICK_OFF;
     rt->host.exact = o.exact;
@@ -218,10 +221,15 @@ bool runtime_start_thread(struct lunatic_runtime *rt, struct error *err)
 
 void lunatic_runtime_free(struct lunatic_runtime *rt)
 {
+    struct metrics_server *metrics;
     bool is_running;
 
     if (!rt)
         return;
+    mutex_lock(&rt->lock);
+    metrics = rt->metrics_server;
+    mutex_unlock(&rt->lock);
+    metrics_server_stop(metrics);
     deadlines_end(rt);
     scheduler_stop(rt->scheduler);
     mutex_lock(&rt->lock);

@@ -386,6 +386,13 @@ uint64_t region_commit_limit(void)
     return host.memory;
 }
 
+uint64_t region_committed(void)
+{
+    int64_t bytes = atomic_load_explicit(&host.committed, memory_order_relaxed);
+
+    return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
 bool region_commit(uint64_t bytes)
 {
     int64_t now, allowed;

@@ -72,6 +72,7 @@ void region_give(enum region r, uint8_t *block, bool is_zero, uint64_t used);
 bool region_commit(uint64_t bytes) MUST_USE;
 void region_uncommit(uint64_t bytes);
 uint64_t region_commit_limit(void);
+uint64_t region_committed(void); /* bytes counted at this moment */
 
 /* Blocks of lazy regions have no page until it is touched: then `missing` is called with the page,
  * the block it is in and its region (see vmem.h). False: this host has no such thing, and the
