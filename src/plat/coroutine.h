@@ -30,4 +30,7 @@ bool coroutine_resume(struct coroutine *c) MUST_USE;
  * on another thread. */
 void coroutine_leave(struct coroutine *c);
 
+/* Inside of the function: bytes of stack that are left below here. */
+size_t coroutine_stack_left(const struct coroutine *c);
+
 #endif

@@ -396,7 +396,7 @@ void process_drop(struct process *p)
 
 /* ---- CPU time ---- */
 
-static void add_cpu(struct process *p, uint64_t ns)
+void process_add_cpu(struct process *p, uint64_t ns)
 {
     atomic_store_explicit(&p->cpu_ns, process_cpu_ns(p) + ns, memory_order_relaxed);
 }
@@ -407,7 +407,7 @@ static void count_tick(struct process *p, const struct worker *w)
 {
     uint64_t ns = clock_monotonic_ns() - w->used_up_ns;
 
-    add_cpu(p, ns < TICK_PERIOD_NS ? ns : TICK_PERIOD_NS);
+    process_add_cpu(p, ns < TICK_PERIOD_NS ? ns : TICK_PERIOD_NS);
 }
 
 /* Runs the body for a slice, with a watch. */
@@ -416,7 +416,7 @@ static enum task_result run_clocked(struct process *p, struct worker *w)
     uint64_t begin = scheduler_slice_begin(w), max_ms = p->config->cpu_max_ms;
     enum task_result result = p->class_->run(p, w);
 
-    add_cpu(p, scheduler_slice_ns(w, begin));
+    process_add_cpu(p, scheduler_slice_ns(w, begin));
     if (UNLIKELY(process_cpu_ns(p) / NS_PER_MS >= max_ms) && !p->is_dying && result != TASK_DONE)
         die_of_limit(p, LIMIT_CPU);
     return result;

@@ -128,6 +128,10 @@ static inline uint64_t process_cpu_ns(const struct process *p)
     return atomic_load_explicit(&p->cpu_ns, memory_order_relaxed);
 }
 
+/* Counts CPU time that another thread has used for it. The limit is looked at when its slice ends.
+ * Owning task only. */
+void process_add_cpu(struct process *p, uint64_t ns);
+
 /* Why it ended, for EXIT_LIMIT, in words: "its mailbox exceeds 5 messages". Returns `text`. */
 const char *process_limit_words(const struct process *p, char *text, size_t size);
 

@@ -27,6 +27,8 @@ void offload_deinit(struct offload_pool *p)
     while ((node = list_pop_front(&left))) {
         struct offload_job *job = CONTAINER_OF(node, struct offload_job, link);
 
+        if (!offload_is_wanted(job)) /* submitted alone */
+            job->run(job);
         job->discard(job);
     }
     condition_deinit(&p->ended);
@@ -46,6 +48,13 @@ static void execute(struct scheduler *s, struct worker *w, struct offload_job *j
         job->discard(job);
     else if (waiter)
         task_wake(s, w, waiter);
+}
+
+/* Out of the queue. A job that is detached from the start stays so. */
+static void begin(struct offload_job *job)
+{
+    if (offload_is_wanted(job))
+        atomic_store_explicit(&job->state, OFFLOAD_RUNNING, memory_order_relaxed);
 }
 
 static void helper_main(void *arg)
@@ -101,17 +110,18 @@ static bool has_helper(struct scheduler *s, struct offload_pool *p) REQUIRES(p->
     return p->thread_count > 0;
 }
 
-void offload_submit(struct scheduler *s, struct worker *w, struct offload_job *job)
+static void submit(struct scheduler *s, struct worker *w, struct offload_job *job,
+                   enum offload_state state)
 {
     struct offload_pool *p = &s->offload;
     bool here = s->options.deterministic;
 
-    atomic_store_explicit(&job->state, OFFLOAD_QUEUED, memory_order_relaxed);
+    atomic_store_explicit(&job->state, state, memory_order_relaxed);
     if (!here) {
         mutex_lock(&p->lock);
         list_push_back(&p->queue, &job->link);
         p->queue_size++;
-        if (has_helper(s, p)) {
+        if (!p->is_stopping && has_helper(s, p)) {
             condition_signal(&p->work);
         } else {
             list_remove(&job->link);
@@ -121,9 +131,19 @@ void offload_submit(struct scheduler *s, struct worker *w, struct offload_job *j
         mutex_unlock(&p->lock);
     }
     if (here) {
-        atomic_store_explicit(&job->state, OFFLOAD_RUNNING, memory_order_relaxed);
+        begin(job);
         execute(s, w, job);
     }
+}
+
+void offload_submit(struct scheduler *s, struct worker *w, struct offload_job *job)
+{
+    submit(s, w, job, OFFLOAD_QUEUED);
+}
+
+void offload_submit_alone(struct scheduler *s, struct worker *w, struct offload_job *job)
+{
+    submit(s, w, job, OFFLOAD_DETACHED);
 }
 
 void offload_detach(struct scheduler *s, struct offload_job *job)

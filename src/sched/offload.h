@@ -29,6 +29,10 @@ struct offload_job {
  * NULL). Never waits and never fails; jobs beyond the number of threads wait their turn. */
 void offload_submit(struct scheduler *s, struct worker *w, struct offload_job *job);
 
+/* The same for a job that nobody waits for and that must be done in any case: `discard` is called
+ * when it has run. */
+void offload_submit_alone(struct scheduler *s, struct worker *w, struct offload_job *job);
+
 /* Whether run() has ended; then the job is the submitter's again. Any thread. */
 static inline bool offload_finished(const struct offload_job *job)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* How results of the network functions reach the guest. */
 #include "host/net/internal.h"
+#include "host/sqlite/sqlite.h"
 #include "host/wasi/wasi.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,7 +68,8 @@ bool net_has_room(const struct guest *g, struct error *err)
     uint64_t max = g->process->config->descriptor_count_max;
     uint64_t files = g->wasi ? wasi_open_count(g->wasi) : 0;
 
-    if (LIKELY(max == CONFIG_UNLIMITED) || files + net_held_count(g->process) < max)
+    if (LIKELY(max == CONFIG_UNLIMITED) ||
+        files + net_held_count(g->process) + sqlite_open_count(g->process) < max)
         return true;
     return fail(err, ERR_LIMIT,
                 "Too many open files (os error 24): this process may have %" PRIu64

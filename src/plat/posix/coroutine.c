@@ -154,3 +154,11 @@ void coroutine_leave(struct coroutine *c)
 {
     leave(c);
 }
+
+size_t coroutine_stack_left(const struct coroutine *c)
+{
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t bottom = (uintptr_t)c->mapping + GUARD_SIZE;
+
+    return here > bottom ? here - bottom : 0;
+}

@@ -402,9 +402,9 @@ TEST(functions_of_later_modules_trap_with_their_name)
     struct lunatic_exit how;
 
     program_options_init(&o);
-    CHECK(program_run(START("(drop (call $sqlite.sqlite3_step (i64.const 1)))"), &o, &how));
+    CHECK(program_run(START("(drop (call $distributed.send (i64.const 1) (i64.const 1)))"), &o, &how));
     CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
-    CHECK_TEXT(how.text, "not available yet: lunatic::sqlite::sqlite3_step");
+    CHECK_TEXT(how.text, "not available yet: lunatic::distributed::send");
 }
 
 TEST(spawn_needs_the_right_to)
