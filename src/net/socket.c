@@ -5,7 +5,9 @@
  * end behind the data (reported together with it, or later), an error, and urgent data, at which a
  * read stops. The poller marks them all (io.is_special), and such a socket is always tried. */
 #include "net/socket.h"
-#include "base/mem.h"
+#include "plat/vmem.h"
+
+#define LAZY_SIZE_FIRST 2048u /* bytes */
 
 enum { UNREGISTERED, REGISTERING, REGISTERED };
 
@@ -13,6 +15,7 @@ void net_socket_init(struct net_socket *s, struct net *n, int fd)
 {
     s->io.fd = fd;
     s->net = n;
+    s->lazy_size = LAZY_SIZE_FIRST;
     atomic_init(&s->registration, UNREGISTERED);
 }
 
@@ -21,8 +24,20 @@ void net_socket_before(struct net_socket *s, enum io_direction direction)
     io_forget(&s->io, direction);
 }
 
+/* A buffer that is mostly empty should not cost its size in memory: how much of it to ask for. */
+static size_t prepare(struct net_socket *s, const void *data, size_t size)
+{
+    if (UNLIKELY(vmem_may_be_lazy(data))) {
+        if (size > s->lazy_size)
+            size = s->lazy_size;
+        vmem_prepare(data, size);
+    }
+    return size;
+}
+
 int net_socket_read(struct net_socket *s, void *data, size_t size, bool peek, size_t *count)
 {
+    size_t asked;
     int e;
 
     if (s->is_drained) {
@@ -30,10 +45,13 @@ int net_socket_read(struct net_socket *s, void *data, size_t size, bool peek, si
             return EAGAIN; /* net_socket_wait knows better, if something has happened since */
         s->is_drained = false;
     }
+    asked = prepare(s, data, size);
     io_forget(&s->io, IO_READ);
-    e = socket_receive(s->io.fd, data, size, peek, count);
-    if (e == EAGAIN || (e == 0 && !peek && *count > 0 && *count < size))
+    e = socket_receive(s->io.fd, data, asked, peek, count);
+    if (e == EAGAIN || (e == 0 && !peek && *count > 0 && *count < asked))
         s->is_drained = true;
+    else if (e == 0 && *count == asked && asked < size)
+        s->lazy_size *= 2;
     return e;
 }
 

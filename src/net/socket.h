@@ -23,14 +23,16 @@ struct net_socket {
     struct net *net;
     void (*release)(struct net_socket *s); /* frees the storage */
     _Atomic uint8_t registration;          /* enum, socket.c */
-    bool is_drained; /* the last read found the end of what was there; of who reads */
+    uint32_t lazy_size; /* bytes that a read into lazy memory asks for; of who reads */
+    bool is_drained;    /* the last read found the end of what was there; of who reads */
 };
 
 /* Takes over `fd` and one net_reserve. The storage is the caller's, all-zero, until `release`. */
 void net_socket_init(struct net_socket *s, struct net *n, int fd);
 
 /* Receives at most `size` bytes (> 0), the number in `*count`; 0 bytes: the end. Returns 0 or an
- * errno, EAGAIN: net_socket_wait. */
+ * errno, EAGAIN: net_socket_wait. `data` may be memory of a guest (vmem_prepare is called here); of
+ * a large buffer that is not present yet, only as much is used as recent reads have filled. */
 int net_socket_read(struct net_socket *s, void *data, size_t size, bool peek, size_t *count)
     MUST_USE;
 

@@ -92,6 +92,9 @@ bool vmem_lazy_fill_row(void *first, size_t pages) MUST_USE;
  * makes all of it present where it is lazy, and costs next to nothing where not. */
 void vmem_prepare(const void *at, size_t size);
 
+/* Whether that costs anything: whoever cannot say how much will be written may then try less. */
+bool vmem_may_be_lazy(const void *at);
+
 /* Turns off what newer kernels give (PAGEMAP_SCAN, process_madvise, populate), so that tests walk
  * the fallbacks. Startup only. */
 void vmem_set_fallbacks(bool on);

@@ -154,6 +154,11 @@ bool vmem_lazy_fill_row(void *first, size_t pages)
     return fill(first, zeroes, (pages < VMEM_LAZY_ROW ? pages : VMEM_LAZY_ROW) * VMEM_PAGE);
 }
 
+bool vmem_may_be_lazy(const void *at)
+{
+    return may_be_lazy((uintptr_t)at);
+}
+
 void vmem_prepare(const void *at, size_t size)
 {
     const volatile uint8_t *bytes = at;

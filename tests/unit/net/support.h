@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "net/listener.h"
 #include "net/tcp.h"
-#include "sched/scheduler.h"
+#include "sched/internal.h"
 #include "tests/harness/harness.h"
 #include <unistd.h>
 
@@ -19,6 +19,17 @@ static inline struct scheduler *make_workers(uint32_t count)
 
     EXPECT(scheduler_new(&options, &s, NULL));
     return s;
+}
+
+/* Looks at the poller of the first worker, which does not run, and waits for it a moment. */
+static inline void scheduler_poll_once(struct scheduler *s)
+{
+    struct task *t;
+
+    core_poll(&s->cores[0], NS_PER_MS);
+    (void)core_take_global(&s->cores[0]);
+    while ((t = core_pick(&s->cores[0])) != NULL) /* woken: as if it had run and parked */
+        atomic_store(&t->state, TASK_PARKED);
 }
 
 /* A connected pair of sockets, of TCP: fds[0] was accepted from fds[1]. */
