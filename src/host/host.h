@@ -26,18 +26,22 @@ struct program;
 struct code;
 struct wasi_shared;
 struct scheduler;
+struct tls;
+struct tls_clients;
 struct worker;
 
 struct host {
     struct scheduler *scheduler;
-    bool metered;               /* all code counts fuel */
-    bool exact;                 /* bounds checks are not widened */
-    unsigned compile_threads;   /* for one module; 0: one */
-    uint32_t stack_max;         /* bytes of native stack per guest; 0: the vm's default */
-    uint32_t process_count_max; /* per environment; 0: proc's default */
-    struct wasi_shared *wasi;   /* wasi/wasi.h */
-    struct net *net;            /* net/net.h */
-    struct dns *dns;            /* net/dns.h */
+    bool metered;                    /* all code counts fuel */
+    bool exact;                      /* bounds checks are not widened */
+    unsigned compile_threads;        /* for one module; 0: one */
+    uint32_t stack_max;              /* bytes of native stack per guest; 0: the vm's default */
+    uint32_t process_count_max;      /* per environment; 0: proc's default */
+    struct wasi_shared *wasi;        /* wasi/wasi.h */
+    struct net *net;                 /* net/net.h */
+    struct dns *dns;                 /* net/dns.h */
+    struct tls *tls;                 /* net/tls.h */
+    struct tls_clients *tls_clients; /* net/tls_clients.h */
     /* The main process of an environment failed, and why, in one line; NULL: nobody wants to know.
      * On the worker that ran it. */
     void (*main_failed)(struct environment *e, const char *words);

@@ -3,7 +3,10 @@
 #include "host/internal.h"
 #include "host/net/internal.h"
 #include "host/net/names.h"
+#include "host/net/tls.h"
 #include "host/net/udp.h"
+#include "host/sqlite/internal.h"
+#include "host/sqlite/sqlite.h"
 #include "host/wasi/internal.h"
 #include "vm/backtrace.h"
 #include "vm/link.h"
@@ -139,12 +142,41 @@ static void tell_wait(struct guest_view *v, const struct process *p)
         add_deadline(v, p, "for ");
         return;
     }
+    case WAIT_NET_TLS_ACCEPT: {
+        const struct net_tls_listener *l = w->object;
+
+        v->wait = "network";
+        add_address(v, "accepting TLS at", tls_listener_local(l->listener));
+        return;
+    }
+    case WAIT_NET_TLS_CONNECT: {
+        static const char *const steps[] = {
+            [NET_TLS_ROOTS] = "reading the certificates that are trusted, for",
+            [NET_TLS_LOOKUP] = "looking up",
+            [NET_TLS_CONNECT] = "connecting to",
+            [NET_TLS_SHAKE] = "making a TLS handshake with",
+        };
+        const struct net_tls_connecting *c = w->object;
+
+        v->wait = "network";
+        add(v, "%s %s port %u", steps[c->step], c->name, c->port);
+        add_deadline(v, p, "for ");
+        return;
+    }
     case WAIT_NET_UDP: {
         const struct net_udp *u = w->object;
 
         v->wait = "network";
         add_address(v, w->extra == IO_READ ? "receiving datagrams at" : "sending datagrams from",
                     &u->socket->local);
+        return;
+    }
+    case WAIT_SQLITE: {
+        char text[96], path[96];
+
+        v->wait = "database";
+        sqlite_wait_words(w, text, sizeof(text));
+        add(v, "%s", name_text(slice_text(text), path, sizeof(path)));
         return;
     }
     case WAIT_COPY:

@@ -254,6 +254,13 @@ void tls_unref(struct tls_stream *s)
         destroy(s);
 }
 
+/* The runtime's end does not wait for pollers, and what OpenSSL has refers to the runtime's. */
+static void free_ssl(struct tls_stream *s) NO_THREAD_SAFETY
+{
+    SSL_free(s->ssl);
+    s->ssl = NULL;
+}
+
 /* No poller can name the task any more. */
 static void released(void *context)
 {
@@ -264,6 +271,7 @@ void tls_close(struct tls_stream *s)
 {
     struct tls *tls = s->tls;
 
+    free_ssl(s);
     tls_timer_stop(s);
     spinlock_lock(&tls->lock);
     list_remove(&s->link);
@@ -272,11 +280,27 @@ void tls_close(struct tls_stream *s)
     tls_unref(s);
 }
 
+/* Made with the first session: programs without TLS do not even initialise OpenSSL. */
+static BIO_METHOD *bio_method(struct tls *tls)
+{
+    BIO_METHOD *m = atomic_load_explicit(&tls->bio, memory_order_acquire), *seen = NULL;
+
+    if (m || !(m = tls_bio_method()))
+        return m;
+    /* acquire-release: who uses it sees it complete */
+    if (atomic_compare_exchange_strong_explicit(&tls->bio, &seen, m, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return m;
+    BIO_meth_free(m);
+    return seen;
+}
+
 /* All but the SSL's own settings. NULL: no memory; `tcp` has been freed then. */
 static struct tls_stream *create(struct tls *tls, struct tls_context *c,
                                  struct stream *tcp) NO_THREAD_SAFETY
 {
     struct tls_stream *s = mem_try(struct tls_stream);
+    BIO_METHOD *method;
     BIO *bio;
 
     if (!s) {
@@ -284,6 +308,7 @@ static struct tls_stream *create(struct tls *tls, struct tls_context *c,
         return NULL;
     }
     ERR_clear_error();
+    method = bio_method(tls);
     stream_init(&s->stream, &tls_class, tls->net, &tcp->peer);
     mutex_init(&s->lock);
     task_init(&s->task, &tls_task_class);
@@ -292,7 +317,7 @@ static struct tls_stream *create(struct tls *tls, struct tls_context *c,
     s->tls = tls;
     s->context = tls_context_ref(c);
     s->ssl = SSL_new(c->ssl);
-    bio = BIO_new(tls->bio);
+    bio = method ? BIO_new(method) : NULL;
     if (!s->ssl || !bio) {
         ERR_clear_error();
         BIO_free(bio);
@@ -523,20 +548,15 @@ struct stream *tls_of_link(struct list *link)
 
 /* ---- the runtime's ---- */
 
-bool tls_init(struct tls *tls, struct net *n, struct error *err)
+void tls_init(struct tls *tls, struct net *n)
 {
     *tls = (struct tls){.net = n};
     list_init(&tls->sessions);
-    tls->bio = tls_bio_method();
-    return tls->bio || fail(err, ERR_NO_MEMORY, "no memory for TLS");
 }
 
 void tls_deinit(struct tls *tls)
 {
-    if (!tls->bio)
-        return;
     while (!list_empty(&tls->sessions))
         tls_close(CONTAINER_OF(tls->sessions.next, struct tls_stream, link));
-    BIO_meth_free(tls->bio);
-    *tls = (struct tls){0};
+    BIO_meth_free(atomic_load_explicit(&tls->bio, memory_order_relaxed));
 }

@@ -20,22 +20,23 @@
 #define TLS_LINGER_MS    1000u       /* for a server whose tickets we have not seen: see tls.c */
 #define TLS_OWED_MAX     (64u << 10) /* bytes that wait for the socket; more ends the session */
 
+struct bio_method_st; /* OpenSSL's */
 struct tls_listener;
 
 /* The TLS of a runtime: what all its sessions share. */
 struct tls {
     struct net *net;
-    BIO_METHOD *bio;
+    struct bio_method_st *_Atomic bio; /* NULL: no session has been made yet */
     struct spinlock lock;
     struct list sessions;                                                         /* under lock */
     _Atomic uint64_t session_count, handshake_count, resumed_count, failed_count; /* ever */
 };
 
 /* Startup only. */
-bool tls_init(struct tls *tls, struct net *n, struct error *err) MUST_USE;
+void tls_init(struct tls *tls, struct net *n);
 
 /* Closes the sessions whose tasks have had no time to: the scheduler runs no more. All have been
- * freed by their holders. All-zero is harmless. */
+ * freed by their holders. */
 void tls_deinit(struct tls *tls);
 
 /* Begins a session over a connected TCP stream, which is taken whatever happens.

@@ -6,7 +6,9 @@
 #include "net/tls_ticket.h"
 #include "plat/clock.h"
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 
 /* Of TLS 1.2 what has forward secrecy and authenticated encryption. */
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"

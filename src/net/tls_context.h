@@ -11,7 +11,6 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "net/pem.h"
-#include <openssl/ssl.h>
 #include <stdatomic.h>
 
 #define TLS_CHAIN_MAX     16u   /* certificates of a listener */
@@ -20,12 +19,14 @@
 #define TLS_SESSIONS_MAX  256u  /* that a client context keeps to resume them */
 #define TLS_NAME_SIZE_MAX 253u  /* bytes of a host name */
 
+struct ssl_ctx_st; /* OpenSSL's, as below: what includes this sees nothing of its headers */
+struct x509_store_st;
 struct tls_cache;
 struct tls_tickets;
 
 struct tls_context {
     _Atomic uint32_t references;
-    SSL_CTX *ssl;
+    struct ssl_ctx_st *ssl;
     struct tls_cache *cache;     /* of clients, else NULL */
     struct tls_tickets *tickets; /* of a listener, else NULL */
     uint8_t alpn_size;
@@ -62,7 +63,7 @@ bool tls_alpn_is_valid(struct slice alpn);
 bool tls_fail(struct error *err, enum error_code code, const char *prefix);
 
 /* Reads all certificates of a PEM text into `store` (if not NULL), and counts them. */
-bool tls_read_roots(struct slice text, X509_STORE *store, size_t *count, struct error *err)
-    MUST_USE;
+bool tls_read_roots(struct slice text, struct x509_store_st *store, size_t *count,
+                    struct error *err) MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@
 #include "net/tls.h"
 #include "plat/thread.h"
 #include "sched/timer.h"
+#include <openssl/ssl.h>
 
 enum tls_state {
     TLS_SHAKING, /* hands; only the task uses the session */

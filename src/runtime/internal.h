@@ -7,6 +7,8 @@
 #include "base/list.h"
 #include "host/host.h"
 #include "net/net.h"
+#include "net/tls.h"
+#include "net/tls_clients.h"
 #include "plat/thread.h"
 #include "proc/actors.h"
 #include "proc/environment.h"
@@ -18,6 +20,8 @@ struct lunatic_runtime {
     struct actors actors;
     struct host host;
     struct net net;
+    struct tls tls;
+    struct tls_clients tls_clients;
     bool is_deterministic;
     struct vm_worker *workers; /* one per worker of the scheduler */
     uint32_t worker_count;

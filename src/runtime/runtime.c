@@ -199,7 +199,11 @@ bool lunatic_runtime_new(const struct lunatic_runtime_options *options,
     rt->host.wasi = wasi_shared_new(rt->scheduler);
     wasi_shared_on_output_error(rt->host.wasi, output_failed, rt);
     net_init(&rt->net, rt->scheduler);
+    tls_init(&rt->tls, &rt->net);
+    tls_clients_init(&rt->tls_clients);
     rt->host.net = &rt->net;
+    rt->host.tls = &rt->tls;
+    rt->host.tls_clients = &rt->tls_clients;
     rt->host.dns = dns;
     rt->host.process_count_max = o.process_count_max;
     *out = rt;
@@ -240,8 +244,10 @@ void lunatic_runtime_free(struct lunatic_runtime *rt)
     wasi_shared_free(rt->host.wasi);
     actors_deinit(&rt->actors);
     dns_free(rt->host.dns);
+    tls_deinit(&rt->tls);
     net_deinit(&rt->net);
     scheduler_free(rt->scheduler);
+    tls_clients_deinit(&rt->tls_clients); /* jobs of the scheduler used them */
     for (uint32_t i = 0; i < rt->worker_count; i++)
         vm_worker_deinit(&rt->workers[i]);
     mem_free(rt->workers);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* lunatic::networking: TLS listeners, and the rows of TLS streams. tls_connect.c connects. */
+#include "host/net/tls.h"
+
+#define UNKNOWN  "unknown id of a listener"
+#define TOO_MUCH "this process holds too much"
+
+/* ---- listeners ---- */
+
+static void release_listener(struct resource *r)
+{
+    struct net_tls_listener *l = CONTAINER_OF(r, struct net_tls_listener, resource);
+
+    tls_listener_free(l->listener);
+    mem_free(l);
+}
+
+static struct net_tls_listener *listener_of(const struct guest *g, uint64_t id)
+{
+    return (struct net_tls_listener *)resource_get(g->process, RESOURCE_TLS_LISTENER, id);
+}
+
+static bool add_listener(struct guest *g, struct tls_listener *listener, uint64_t *id,
+                         struct error *err)
+{
+    struct net_tls_listener *l = mem_try(struct net_tls_listener);
+
+    if (!l) {
+        tls_listener_free(listener);
+        return socket_fail(err, ENOMEM);
+    }
+    l->listener = listener;
+    resource_init(&l->resource, RESOURCE_TLS_LISTENER, release_listener);
+    if (resource_add(g->process, &l->resource, id))
+        return true;
+    resource_unref(&l->resource);
+    return fail(err, ERR_LIMIT, TOO_MUCH);
+}
+
+static bool open_listener(struct guest *g, const struct socket_address *at, struct slice cert,
+                          struct slice key, uint64_t *id, struct error *err)
+{
+    struct tls_listener *listener = NULL;
+    struct tls_context *context;
+    bool ok;
+
+    if (!net_permitted(g, NET_LISTEN, at, err) || !net_has_room(g, err) ||
+        !tls_context_new_listener(cert, key, (struct slice){0}, &context, err))
+        return false;
+    ok = tls_listener_open(g->host->tls, context, at, &listener, err);
+    tls_context_unref(context);
+    return ok && add_listener(g, listener, id, err);
+}
+
+struct outcome host_networking_tls_bind(struct guest *g, uint32_t address_type, uint32_t address,
+                                        uint32_t port, uint32_t flow_info, uint32_t scope_id,
+                                        uint32_t id_out, uint32_t cert, uint32_t cert_size,
+                                        uint32_t key, uint32_t key_size)
+{
+    struct slice cert_text, key_text;
+    struct socket_address at;
+    struct outcome o;
+    struct error err;
+    uint64_t id;
+
+    if (!net_address_argument(g, __func__, address_type, address, port, flow_info, scope_id, &at,
+                              &o))
+        return o;
+    if (!guest_range(g, id_out, 8) || !guest_slice(g, cert, cert_size, &cert_text) ||
+        !guest_slice(g, key, key_size, &key_text))
+        return guest_trap_range(g);
+    if (!open_listener(g, &at, cert_text, key_text, &id, &err))
+        return net_failed(g, id_out, err.text);
+    ASSERT(guest_write_u64(g, id_out, id));
+    return done(NET_OK);
+}
+
+struct outcome host_networking_drop_tls_listener(struct guest *g, uint64_t listener)
+{
+    return net_drop(g, RESOURCE_TLS_LISTENER, listener);
+}
+
+struct outcome host_networking_tls_local_addr(struct guest *g, uint64_t listener,
+                                              uint32_t iterator_out)
+{
+    struct net_tls_listener *l = listener_of(g, listener);
+    uint64_t id;
+
+    if (!l)
+        return guest_trap(g, UNKNOWN);
+    if (!guest_range(g, iterator_out, 8))
+        return guest_trap_range(g);
+    if (!net_add_addresses(g, tls_listener_local(l->listener), 1, &id))
+        return guest_trap(g, TOO_MUCH);
+    ASSERT(guest_write_u64(g, iterator_out, id));
+    return done(NET_OK);
+}
+
+static void cancel_accept(struct process *p, struct wait *w)
+{
+    struct net_tls_listener *l = w->object;
+
+    tls_listener_leave(l->listener, &p->task);
+}
+
+/* Handshakes under way are descriptors too. */
+static uint64_t room(const struct guest *g)
+{
+    uint64_t max = g->process->config->descriptor_count_max, held = net_held_count(g->process);
+
+    return max == CONFIG_UNLIMITED ? TLS_HANDSHAKES_MAX : max > held ? max - held : 1;
+}
+
+/* Puts an accepted stream and its peer into the tables; takes the stream. */
+static bool add_accepted(struct guest *g, struct stream *s, uint64_t *stream_id, uint64_t *peer_id,
+                         struct error *err)
+{
+    const struct socket_address peer = s->peer;
+
+    if (!net_stream_add(g, RESOURCE_TLS_STREAM, s, stream_id, err))
+        return false;
+    if (net_add_addresses(g, &peer, 1, peer_id))
+        return true;
+    resource_unref(resource_take(g->process, RESOURCE_TLS_STREAM, *stream_id));
+    return fail(err, ERR_LIMIT, TOO_MUCH);
+}
+
+struct outcome host_networking_tls_accept(struct guest *g, uint64_t listener, uint32_t stream_out,
+                                          uint32_t peer_out)
+{
+    struct net_tls_listener *l = listener_of(g, listener);
+    struct process *p = g->process;
+    uint64_t stream_id, peer_id;
+    struct stream *s = NULL;
+    enum net_result r;
+    struct error err;
+
+    if (!l)
+        return guest_trap(g, UNKNOWN);
+    if (!guest_range(g, stream_out, 8) || !guest_range(g, peer_out, 8))
+        return guest_trap_range(g);
+    r = net_has_room(g, &err)
+            ? tls_listener_accept(l->listener, guest_worker(g), &p->task, room(g), &s, &err)
+            : NET_FAILED;
+    if (r == NET_WAIT) {
+        if (p->wait.kind == WAIT_NONE)
+            wait_begin(p, WAIT_NET_TLS_ACCEPT, DEADLINE_NEVER, cancel_accept, l);
+        return guest_park();
+    }
+    if (p->wait.kind != WAIT_NONE)
+        wait_end(p);
+    if (r == NET_FAILED || !add_accepted(g, s, &stream_id, &peer_id, &err)) {
+        ASSERT(guest_write_u64(g, peer_out, 0));
+        return net_failed(g, stream_out, err.text);
+    }
+    ASSERT(guest_write_u64(g, stream_out, stream_id) && guest_write_u64(g, peer_out, peer_id));
+    return done(NET_OK);
+}
+
+/* ---- streams ---- */
+
+struct outcome host_networking_drop_tls_stream(struct guest *g, uint64_t stream)
+{
+    return net_drop(g, RESOURCE_TLS_STREAM, stream);
+}
+
+struct outcome host_networking_clone_tls_stream(struct guest *g, uint64_t stream)
+{
+    return net_clone(g, RESOURCE_TLS_STREAM, stream);
+}
+
+struct outcome host_networking_tls_write_vectored(struct guest *g, uint64_t stream, uint32_t pieces,
+                                                  uint32_t piece_count, uint32_t opaque_out)
+{
+    return net_stream_write(g, RESOURCE_TLS_STREAM, stream, pieces, piece_count, opaque_out);
+}
+
+struct outcome host_networking_tls_read(struct guest *g, uint64_t stream, uint32_t buffer,
+                                        uint32_t buffer_size, uint32_t opaque_out)
+{
+    return net_stream_read(g, RESOURCE_TLS_STREAM, stream, buffer, buffer_size, opaque_out, false);
+}
+
+struct outcome host_networking_tls_flush(struct guest *g, uint64_t stream, uint32_t error_out)
+{
+    return net_stream_flush(g, RESOURCE_TLS_STREAM, stream, error_out);
+}
+
+struct outcome host_networking_set_tls_read_timeout(struct guest *g, uint64_t stream,
+                                                    uint64_t timeout_ms)
+{
+    return net_stream_set_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_READ_TIMEOUT, timeout_ms);
+}
+
+struct outcome host_networking_get_tls_read_timeout(struct guest *g, uint64_t stream)
+{
+    return net_stream_get_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_READ_TIMEOUT);
+}
+
+struct outcome host_networking_set_tls_write_timeout(struct guest *g, uint64_t stream,
+                                                     uint64_t timeout_ms)
+{
+    return net_stream_set_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_WRITE_TIMEOUT, timeout_ms);
+}
+
+struct outcome host_networking_get_tls_write_timeout(struct guest *g, uint64_t stream)
+{
+    return net_stream_get_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_WRITE_TIMEOUT);
+}
