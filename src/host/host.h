@@ -48,7 +48,7 @@ struct host {
     struct metric_table *metrics; /* of guests: metric_table.h */
     struct counts counts;         /* of enum host_count */
     struct mutex lock;
-    struct vm_worker outside GUARDED_BY(lock); /* for threads that are no workers */
+    struct vm_worker outside FIELD_GUARDED_BY(lock); /* for threads that are no workers */
 };
 
 /* The variants of code. */

@@ -57,7 +57,7 @@ struct metric_table {
     _Atomic uint32_t count;
     _Atomic uint64_t dropped[METRIC_DROP_COUNT];
     struct mutex lock; /* of those who add a name */
-    uint32_t histogram_count GUARDED_BY(lock);
+    uint32_t histogram_count FIELD_GUARDED_BY(lock);
 };
 
 void metric_table_init(struct metric_table *t);

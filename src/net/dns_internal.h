@@ -36,16 +36,18 @@ struct dns {
     struct poller poller;      /* the thread's */
     struct thread thread;
     struct mutex lock;
-    struct condition has_answered;    /* for who waits in a deterministic run */
-    bool is_running GUARDED_BY(lock); /* the thread, and the poller is open */
-    bool is_ending GUARDED_BY(lock);
-    uint64_t seed GUARDED_BY(lock);            /* of the table */
-    struct dns_entry **slots GUARDED_BY(lock); /* DNS_SLOTS of them; NULL until the first lookup */
-    struct list queue GUARDED_BY(lock);
-    struct list answered GUARDED_BY(lock);  /* oldest first */
-    size_t asked_count GUARDED_BY(lock);    /* entries that are ASKED */
-    size_t unwanted_count GUARDED_BY(lock); /* of them, those that nobody waits for any more */
-    struct dns_stats stats GUARDED_BY(lock);
+    struct condition has_answered;          /* for who waits in a deterministic run */
+    bool is_running FIELD_GUARDED_BY(lock); /* the thread, and the poller is open */
+    bool is_ending FIELD_GUARDED_BY(lock);
+    uint64_t seed FIELD_GUARDED_BY(lock); /* of the table */
+    struct dns_entry **
+        slots FIELD_GUARDED_BY(lock); /* DNS_SLOTS of them; NULL until the first lookup */
+    struct list queue FIELD_GUARDED_BY(lock);
+    struct list answered FIELD_GUARDED_BY(lock); /* oldest first */
+    size_t asked_count FIELD_GUARDED_BY(lock);   /* entries that are ASKED */
+    size_t
+        unwanted_count FIELD_GUARDED_BY(lock); /* of them, those that nobody waits for any more */
+    struct dns_stats stats FIELD_GUARDED_BY(lock);
 };
 
 /* dns_ask.c: the thread; `arg` is the struct dns. */

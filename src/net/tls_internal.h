@@ -36,20 +36,20 @@ struct tls_stream {
     bool has_timer;          /* armed, or fired; of the task */
 
     struct mutex lock;
-    SSL *ssl GUARDED_BY(lock);
-    enum tls_state state GUARDED_BY(lock);
-    struct task *shaker GUARDED_BY(lock); /* waits for the end of the handshake */
-    struct task *writer GUARDED_BY(lock); /* waits until nothing is owed */
-    struct bytes owed;                    /* what the socket has not taken yet; under lock */
-    size_t owed_sent;                     /* of those, sent already */
-    int read_errno, write_errno;          /* why the socket failed; under lock */
-    bool has_ended;                       /* the socket is at its end; under lock */
-    bool is_over;                         /* the reader has been told of the end; under lock */
-    bool is_broken;                       /* by the other side's or our mistake; under lock */
-    bool has_ticket;                      /* a client: the server has sent one; under lock */
-    bool lingers;                         /* the end waits for the other side's; under lock */
-    bool is_shut;                         /* nothing more is sent; under lock */
-    char *failure;                        /* words of a failed handshake; may be NULL; under lock */
+    SSL *ssl FIELD_GUARDED_BY(lock);
+    enum tls_state state FIELD_GUARDED_BY(lock);
+    struct task *shaker FIELD_GUARDED_BY(lock); /* waits for the end of the handshake */
+    struct task *writer FIELD_GUARDED_BY(lock); /* waits until nothing is owed */
+    struct bytes owed;                          /* what the socket has not taken yet; under lock */
+    size_t owed_sent;                           /* of those, sent already */
+    int read_errno, write_errno;                /* why the socket failed; under lock */
+    bool has_ended;                             /* the socket is at its end; under lock */
+    bool is_over;    /* the reader has been told of the end; under lock */
+    bool is_broken;  /* by the other side's or our mistake; under lock */
+    bool has_ticket; /* a client: the server has sent one; under lock */
+    bool lingers;    /* the end waits for the other side's; under lock */
+    bool is_shut;    /* nothing more is sent; under lock */
+    char *failure;   /* words of a failed handshake; may be NULL; under lock */
 };
 
 /* The class of the session's task. */
