@@ -154,6 +154,7 @@ struct town {
     struct net net;
     struct listener *listener;
     struct task acceptor;
+    struct server *servers; /* all there ever were; of the acceptor */
     atomic_uint clients_left, servers_left, servers_failed, accept_errors;
     atomic_size_t bytes;
     bool faulty;
@@ -162,6 +163,7 @@ struct town {
 
 struct server {
     struct task task; /* first */
+    struct server *next;
     struct town *town;
     struct stream *stream;
     uint8_t data[CHUNK_MAX];
@@ -226,8 +228,7 @@ static void served(struct task *t, struct worker *w)
     struct town *x = s->town;
 
     (void)w;
-    stream_free(s->stream);
-    mem_free(s);
+    stream_free(s->stream); /* the task's storage stays: late wakes and hints may come */
     atomic_fetch_sub(&x->servers_left, 1);
     end_if_over(x);
 }
@@ -254,6 +255,8 @@ static enum task_result accept_all(struct task *t, struct worker *w)
         case NET_DONE:
         default:
             s = mem_new(struct server);
+            s->next = x->servers;
+            x->servers = s;
             s->town = x;
             s->stream = stream;
             task_init(&s->task, &server_class);
@@ -354,6 +357,7 @@ static void populate(uint32_t workers, socket_fault_fn *fault)
 {
     static struct client clients[CLIENTS];
     struct town x = {.scheduler = make_workers(workers), .faulty = fault != NULL};
+    struct server *s;
 
     net_init(&x.net, x.scheduler);
     CHECK(listener_open(&x.net, &loopback, &x.listener, NULL));
@@ -375,6 +379,10 @@ static void populate(uint32_t workers, socket_fault_fn *fault)
     CHECK(atomic_load(&x.net.socket_count) == 0);
     net_deinit(&x.net);
     scheduler_free(x.scheduler);
+    while ((s = x.servers) != NULL) {
+        x.servers = s->next;
+        mem_free(s);
+    }
 }
 
 TEST(clients_and_servers_on_one_worker)
