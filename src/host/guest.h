@@ -159,6 +159,12 @@ static inline void guest_count(const struct guest *g, uint32_t kind, uint64_t n)
     counts_add(&g->host->counts, actors_worker(g->process->environment->actors), kind, n);
 }
 
+/* Counts an error that a function of `module` (enum abi_module) has told the guest of. */
+static inline void guest_count_error(const struct guest *g, uint32_t module)
+{
+    guest_count(g, (uint32_t)COUNT_ERRORS + module, 1);
+}
+
 /* The wait of this process: kind WAIT_NONE says that this is the first call of a host function. */
 static inline struct wait *guest_wait(struct guest *g)
 {

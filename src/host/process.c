@@ -40,7 +40,7 @@ static struct outcome failed(struct guest *g, const char *function, const char *
 {
     uint64_t id;
 
-    guest_count(g, COUNT_ERRORS + ABI_NUMBER_process, 1);
+    guest_count_error(g, ABI_NUMBER_process);
     if (!guest_add_error(g, words, &id))
         return guest_trap_in(g, function, "this process holds too much");
     guest_write_u64(g, id_out, id);

@@ -42,7 +42,7 @@ static struct spawn_result failed(struct guest *g, const char *words)
 {
     struct spawn_result r = {.state = SPAWN_DONE, .failed = true};
 
-    guest_count(g, COUNT_ERRORS + ABI_NUMBER_process, 1);
+    guest_count_error(g, ABI_NUMBER_process);
     return guest_add_error(g, words, &r.id) ? r : trapped("this process holds too much");
 }
 

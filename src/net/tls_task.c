@@ -72,7 +72,6 @@ static bool pay(struct tls_stream *s, struct worker *w) REQUIRES(s->lock)
 /* ---- words ---- */
 
 static bool explain_verification(struct tls_stream *s, const char *what, struct error *err)
-    REQUIRES(s->lock)
 {
     long why = SSL_get_verify_result(s->ssl);
     int name_size = (int)strcspn(s->key, "|");

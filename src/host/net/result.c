@@ -10,7 +10,7 @@ struct outcome net_failed(struct guest *g, uint32_t id_out, const char *words)
 {
     uint64_t id;
 
-    guest_count(g, COUNT_ERRORS + ABI_NUMBER_networking, 1);
+    guest_count_error(g, ABI_NUMBER_networking);
     if (!guest_add_error(g, words, &id))
         return guest_trap_in(g, g->trap_function, "this process holds too much");
     if (!guest_write_u64(g, id_out, id))
