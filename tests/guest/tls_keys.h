@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Certificates and keys for the tests of TLS, written by make_tls_keys. The keys are public: they are of
+ * use to nobody, and nothing but a test may trust what they sign. */
+/* clang-format off */
+#ifndef TEST_TLS_KEYS_H
+#define TEST_TLS_KEYS_H
+
+static const char test_ca[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBijCCATGgAwIBAgIUPgId4k9RYWrdzLbhsR2DFLE+f5gwCgYIKoZIzj0EAwIw\n"
+    "GjEYMBYGA1UEAwwPbHVuYXRpYyB0ZXN0IGNhMCAXDTI2MTEyNDE0NTk0NVoYDzIx\n"
+    "MjYxMDMxMTQ1OTQ1WjAaMRgwFgYDVQQDDA9sdW5hdGljIHRlc3QgY2EwWTATBgcq\n"
+    "hkjOPQIBBggqhkjOPQMBBwNCAAQUn/wgjKMMqdY8wjfOSGXiEn5NaZ2nAtKIVQPy\n"
+    "biUCt/iV2B9tLy/xTtEdBx0VVf0ZmcROCdgrFuN+kS/Z3QqFo1MwUTAdBgNVHQ4E\n"
+    "FgQUNFIktIXd+1qN+8ENkWCyednlE2AwHwYDVR0jBBgwFoAUNFIktIXd+1qN+8EN\n"
+    "kWCyednlE2AwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiAxl6WG\n"
+    "rM0YGsj4iwbe/FLU2k4P9I5DpjpgW08chR/2BQIgEmwKTbI1CvGahZbVcI4cqIMt\n"
+    "v7KvOcidYgS32TSPTbw=\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_server[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBqzCCAVKgAwIBAgIUYFd6rhuFeS27j7Hr5i5T5bmhZ14wCgYIKoZIzj0EAwIw\n"
+    "GjEYMBYGA1UEAwwPbHVuYXRpYyB0ZXN0IGNhMCAXDTI2MTEyNDE0NTk0NVoYDzIx\n"
+    "MjYxMDMxMTQ1OTQ1WjAeMRwwGgYDVQQDDBNsdW5hdGljIHRlc3Qgc2VydmVyMFkw\n"
+    "EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEjyUqaeUaYkCRWyVA5Di9TBjve5CEyYWX\n"
+    "nGjvab0zyr16bPAqw7u31demX+dqiuWhyyQWzfngB4k772BgjVbp3qNwMG4wLAYD\n"
+    "VR0RBCUwI4IJbG9jYWxob3N0hwR/AAABhxAAAAAAAAAAAAAAAAAAAAABMB0GA1Ud\n"
+    "DgQWBBSyURT7gzXk6yBAH4YZE3iX5EfANjAfBgNVHSMEGDAWgBQ0UiS0hd37Wo37\n"
+    "wQ2RYLJ52eUTYDAKBggqhkjOPQQDAgNHADBEAiBlg0VnMHH0LzRnE+XkDzINnkrx\n"
+    "gygO/yJj3IdYcL7hBwIgXltQw5j0FIQSpuiP+rZFVypyYCNh2ZUnsaHrQ7NiNsI=\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_server_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5jbbiSAfsge0rJfh\n"
+    "sDuMdVAsbDzG2cE1SBMCxUccv4WhRANCAASPJSpp5RpiQJFbJUDkOL1MGO97kITJ\n"
+    "hZecaO9pvTPKvXps8CrDu7fV16Zf52qK5aHLJBbN+eAHiTvvYGCNVune\n"
+    "-----END PRIVATE KEY-----\n";
+
+static const char test_chained[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBzjCCAXSgAwIBAgIUZlIomi0w9gLdyGmnItg8TXultogwCgYIKoZIzj0EAwIw\n"
+    "HjEcMBoGA1UEAwwTbHVuYXRpYyB0ZXN0IG1pZGRsZTAgFw0yNjExMjQxNDU5NDZa\n"
+    "GA8yMTI2MTAzMTE0NTk0NlowHzEdMBsGA1UEAwwUbHVuYXRpYyB0ZXN0IGNoYWlu\n"
+    "ZWQwdjAQBgcqhkjOPQIBBgUrgQQAIgNiAASCRdKVEmaoMzWtKUwwAc9y3RdngR+7\n"
+    "bUX4uYqUkr8TTfyF9KzBDYzf33vODYv/4sWFT82AeaheWt5gfrmjLI0DdoJ7aNi2\n"
+    "S2YGK93usaCwj3NkF4i18UWS8uKzX8JOuSOjcDBuMCwGA1UdEQQlMCOCCWxvY2Fs\n"
+    "aG9zdIcEfwAAAYcQAAAAAAAAAAAAAAAAAAAAATAdBgNVHQ4EFgQUpiR/sF7Q6oXK\n"
+    "X7ByrCBcU+OWQn4wHwYDVR0jBBgwFoAUkJxX7uHXZcAAX2hNqAipywQ6p/AwCgYI\n"
+    "KoZIzj0EAwIDSAAwRQIgXcvls3IK9gHzaoLFhtbfYTzcTHP1d6kPne8wY2xzsi8C\n"
+    "IQC5nET3MxqRVKzyqzS5UMd0ECWFgpl5M6BagvEukhfbpw==\n"
+    "-----END CERTIFICATE-----\n"
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBjzCCATWgAwIBAgIUYFd6rhuFeS27j7Hr5i5T5bmhZ10wCgYIKoZIzj0EAwIw\n"
+    "GjEYMBYGA1UEAwwPbHVuYXRpYyB0ZXN0IGNhMCAXDTI2MTEyNDE0NTk0NVoYDzIx\n"
+    "MjYxMDMxMTQ1OTQ1WjAeMRwwGgYDVQQDDBNsdW5hdGljIHRlc3QgbWlkZGxlMFkw\n"
+    "EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8rAZRM5xSV8gHnb6mGNBVVDRG5xFnbrx\n"
+    "a57OJScKb/eSzUEF0FIQZbw/9iJzLic4lDa8Q1x6bGm3ac57FrnOYKNTMFEwDwYD\n"
+    "VR0TAQH/BAUwAwEB/zAdBgNVHQ4EFgQUkJxX7uHXZcAAX2hNqAipywQ6p/AwHwYD\n"
+    "VR0jBBgwFoAUNFIktIXd+1qN+8ENkWCyednlE2AwCgYIKoZIzj0EAwIDSAAwRQIh\n"
+    "AJaK5UqJfPSwNAzsYt8lXi0ICyuirLm+sEH2x9nMdzPlAiBilRwVxvVjuUJGADeC\n"
+    "Y5xMp9ScL1ILoYOD24CZRujVGA==\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_chained_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDAxVHkbq7++K3hWV7zG\n"
+    "9VPrjEfPK3kcZ9Gpbnmc/x1dsTeyJ0THqJ4z8kE2iZfvuzuhZANiAASCRdKVEmao\n"
+    "MzWtKUwwAc9y3RdngR+7bUX4uYqUkr8TTfyF9KzBDYzf33vODYv/4sWFT82Aeahe\n"
+    "Wt5gfrmjLI0DdoJ7aNi2S2YGK93usaCwj3NkF4i18UWS8uKzX8JOuSM=\n"
+    "-----END PRIVATE KEY-----\n";
+
+static const char test_rsa[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIICdDCCAhqgAwIBAgIUYFd6rhuFeS27j7Hr5i5T5bmhZ18wCgYIKoZIzj0EAwIw\n"
+    "GjEYMBYGA1UEAwwPbHVuYXRpYyB0ZXN0IGNhMCAXDTI2MTEyNDE0NTk0NloYDzIx\n"
+    "MjYxMDMxMTQ1OTQ2WjAbMRkwFwYDVQQDDBBsdW5hdGljIHRlc3QgcnNhMIIBIjAN\n"
+    "BgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAqt2ism3wrlKY2xbxgV29S3VNHoYt\n"
+    "wI0+o+eyS2Wi4Czqrb9FbJAbI3Rxw0ajYHIpitbqFCNsrJWfPtauCSa8zQVauADc\n"
+    "Zaa32zjHZpDmlHJR6UgVCS6NeL7FRZ3Rq5BE8rlrwqrBmVaHfNZy4fFAG6FqBbnH\n"
+    "DQRcZMQ28/GYtouSWYJkCgfuFZoA3uePCwE+tXvoFdwTSuckohVk8wzQZap0W7Et\n"
+    "dYFTeGFdAYlCo24MB33fOM+oBXXNWet9A7RXK5k9dUSnronb7IKMmYsUviGlovk5\n"
+    "F8AWkM8RhyaOeDuqPIjoyVT9aYvj86RMZ/ZNJwXw+4MlFWwrZjHd5RJx3wIDAQAB\n"
+    "o3AwbjAsBgNVHREEJTAjgglsb2NhbGhvc3SHBH8AAAGHEAAAAAAAAAAAAAAAAAAA\n"
+    "AAEwHQYDVR0OBBYEFCiSQOL83+taXpxyi+IlVqxlHdyZMB8GA1UdIwQYMBaAFDRS\n"
+    "JLSF3ftajfvBDZFgsnnZ5RNgMAoGCCqGSM49BAMCA0gAMEUCIQDwqCSDwm01uqm3\n"
+    "nxNpfwIeiPMc951q1Pr/VpbgY+xVOQIgaWDvoIDS1S/JNj97Ra6PBIQXwb8CF6Ya\n"
+    "zwKYpO86Av8=\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_rsa_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCq3aKybfCuUpjb\n"
+    "FvGBXb1LdU0ehi3AjT6j57JLZaLgLOqtv0VskBsjdHHDRqNgcimK1uoUI2yslZ8+\n"
+    "1q4JJrzNBVq4ANxlprfbOMdmkOaUclHpSBUJLo14vsVFndGrkETyuWvCqsGZVod8\n"
+    "1nLh8UAboWoFuccNBFxkxDbz8Zi2i5JZgmQKB+4VmgDe548LAT61e+gV3BNK5ySi\n"
+    "FWTzDNBlqnRbsS11gVN4YV0BiUKjbgwHfd84z6gFdc1Z630DtFcrmT11RKeuidvs\n"
+    "goyZixS+IaWi+TkXwBaQzxGHJo54O6o8iOjJVP1pi+PzpExn9k0nBfD7gyUVbCtm\n"
+    "Md3lEnHfAgMBAAECggEACXvKu3eRq8NG26Yu2lzPFGCa2q5c3LqaNvO1uCyYeTPV\n"
+    "BLbAjjGDaBje9ZU2nTRI7P1Xua1rqzqUv6Kfvz9IrGJ3Mg5OLVAvFTpWCvHQ8n1T\n"
+    "4YxQKpXMYV7JST9ks06LHSPAgOoEW9PrKjkm4DaJNd9kKJQyoZzT2f3wBOMsdDk8\n"
+    "hVPHzHosuQnjv5sJcedbYJLb4ZLQc6QK5vM1T9I/RAkPJskPaDtOdlwtKtGOti0O\n"
+    "p3mDHqCcglYUBQ//Aqv9jHX1/i/nxXyaEx0MyjztTqBKUA4zr4GpadKjx82FN+fj\n"
+    "dRB8ge19StLgUfZIROrSTGVTRa6eim/ZZbx1XDPL7QKBgQDvSLn+hpaL+75SCmlN\n"
+    "rMj9D+d4k+jEE4WHsvalpkjKArh8uj73hNrWPnWRhuQXYdJcQRgSwDsFV5hWm8s5\n"
+    "7ntsPCmfQC5YXlF6GlaR2Gls/ZrZVJf8kBTSx9VYZNIStjCOYHRCekM/6KzZiq15\n"
+    "yRniUZK6xl06cQLDAE8fPvya5QKBgQC2zVbnM7TclDPPqWbZ4aEilG0Y8oqe0Shb\n"
+    "hKpk3K9B3wivrhlqUOCSkwKGZ0aCKBzFlwWD1MJxIwDNwVO9CUINJHcU0a90jQkn\n"
+    "dmPdzw0RCKg7X58U7XtFyrsvX4mnC6+7jPrQ28FRYXiGZGrlHa0Apzz5Qn4MoX+x\n"
+    "sNAxfo6ZcwKBgCjOFim5eeLVQ1dqPxrn5D6Df82oK4GEcrj5Y+ZLvQ31+NAMUsCS\n"
+    "/16ZuCLhBfSW0fC5iQlpjqcSkP/0AWwXpySF/fMSVtTrAKn549lrNk9H0ChPrLt9\n"
+    "No/bVB6G0uwt9YnSGQFdKCq12wQeCgdCrA9UKdmAClX0/6uRWezSKPGhAoGAQeiF\n"
+    "FbUJ16HDkHLGd3YnT71uHFmOazaEM4MAoH8E3V4Z1qWR2kgwwAgrF+RygokN3pvV\n"
+    "zDNQq9Pv/T9f/r8wxmZIXQRBG2eiTk0cMqPtVR/m8AlI5RW+pWoz1R/AFK9c++UX\n"
+    "pWgmKj5XYzUfaV4quxqRHFnB8rHjxWA3oDC+H0sCgYEA4217ufHARMm7eYMfUwjm\n"
+    "158vL5ECUv38hX2IkGoAuZHGHPfj1UKsZc6M4hOPkGm0dhuN85IEBWXU/muG900F\n"
+    "k1xs3kPUWfrz27U67JHfgrCvLXONb/ZE0Ffz2vYMwLRzYTD6owOkmLh8NIySb+/E\n"
+    "Nh8x1UZ3tEO3Z+zbujt6gPE=\n"
+    "-----END PRIVATE KEY-----\n";
+
+static const char test_ed25519[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBfzCCASSgAwIBAgIUYFd6rhuFeS27j7Hr5i5T5bmhZ2AwCgYIKoZIzj0EAwIw\n"
+    "GjEYMBYGA1UEAwwPbHVuYXRpYyB0ZXN0IGNhMCAXDTI2MTEyNDE0NTk0NloYDzIx\n"
+    "MjYxMDMxMTQ1OTQ2WjAfMR0wGwYDVQQDDBRsdW5hdGljIHRlc3QgZWQyNTUxOTAq\n"
+    "MAUGAytlcAMhAJm3OTlojFKz60P8QH9C4G78HgFaRlc5e9S8n/c49WiDo3AwbjAs\n"
+    "BgNVHREEJTAjgglsb2NhbGhvc3SHBH8AAAGHEAAAAAAAAAAAAAAAAAAAAAEwHQYD\n"
+    "VR0OBBYEFJNVtQ76rGXQg0L9SFSIeJqjU0dYMB8GA1UdIwQYMBaAFDRSJLSF3fta\n"
+    "jfvBDZFgsnnZ5RNgMAoGCCqGSM49BAMCA0kAMEYCIQCsdFCfCW14ieNPx7Z0enR2\n"
+    "CBlVVy2pPXJRSnajAtt4HwIhAMcKuYvfkYmmJSfkPLdF+qTQ55rHaXrkJAm/glcx\n"
+    "e59Q\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_ed25519_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEIDOk9/ZVbQ57R4LMYtgAvAH0i80fYJ3QDHCFLxYGDFtd\n"
+    "-----END PRIVATE KEY-----\n";
+
+static const char test_expired[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBqzCCAVGgAwIBAgIUYFd6rhuFeS27j7Hr5i5T5bmhZ2EwCgYIKoZIzj0EAwIw\n"
+    "GjEYMBYGA1UEAwwPbHVuYXRpYyB0ZXN0IGNhMB4XDTI2MTEyNDE0NTk0NloXDTI2\n"
+    "MTEyMzE0NTk0NlowHzEdMBsGA1UEAwwUbHVuYXRpYyB0ZXN0IGV4cGlyZWQwWTAT\n"
+    "BgcqhkjOPQIBBggqhkjOPQMBBwNCAAQJdKx03opgcMmT6KiwGsuGKQEh5ip98FTS\n"
+    "WsY73oWFLMnBh4gdqRuhT01iQTorxWQKjORPLUFPpi/rSXZo38BYo3AwbjAsBgNV\n"
+    "HREEJTAjgglsb2NhbGhvc3SHBH8AAAGHEAAAAAAAAAAAAAAAAAAAAAEwHQYDVR0O\n"
+    "BBYEFAyk882Ofqv1k8PioWa1PmWqr7RgMB8GA1UdIwQYMBaAFDRSJLSF3ftajfvB\n"
+    "DZFgsnnZ5RNgMAoGCCqGSM49BAMCA0gAMEUCIDHLOPBwrsWgemgVMqRIdswYMivM\n"
+    "KPYBWlPKFokM4ivUAiEAr7GcEqnPZVIT0O8FPNKFTylwMNc7CYEprCyrDfkcOe0=\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_expired_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5LKPvcIxBOjG49BV\n"
+    "k3qVAQ9aux7wluQk2bR+9vBrNlmhRANCAAQJdKx03opgcMmT6KiwGsuGKQEh5ip9\n"
+    "8FTSWsY73oWFLMnBh4gdqRuhT01iQTorxWQKjORPLUFPpi/rSXZo38BY\n"
+    "-----END PRIVATE KEY-----\n";
+
+static const char test_self[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBrTCCAVSgAwIBAgIUefygBoAJEFRuXu0upQYQbh7qdfkwCgYIKoZIzj0EAwIw\n"
+    "FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDE0NTk0NloYDzIxMjYxMDMx\n"
+    "MTQ1OTQ2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO\n"
+    "PQMBBwNCAASueCoJc6p+RkgzMCDQvDDwCv22uTwsybGdamoQGxIQX5LbJTizVkCR\n"
+    "ET7mgkSlDCX8qp08/BFI7S29H8vEQYJNo4GBMH8wHQYDVR0OBBYEFJGvRdzcm0hk\n"
+    "J2+Iz5CuMXINVE9MMB8GA1UdIwQYMBaAFJGvRdzcm0hkJ2+Iz5CuMXINVE9MMA8G\n"
+    "A1UdEwEB/wQFMAMBAf8wLAYDVR0RBCUwI4IJbG9jYWxob3N0hwR/AAABhxAAAAAA\n"
+    "AAAAAAAAAAAAAAABMAoGCCqGSM49BAMCA0cAMEQCIGN6gvFg5urh30s9ieQCfJOi\n"
+    "TWiy3y3Vj+EQdl8yKDwcAiADtC7h9QSXOq0NbbeBf3uieOMR4s9mwvo7+71xEWll\n"
+    "eQ==\n"
+    "-----END CERTIFICATE-----\n";
+
+static const char test_self_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgG+NptwhfJa8CWbnk\n"
+    "LLP0c7puZwIo6MC8i7+mBk7UY1ahRANCAASueCoJc6p+RkgzMCDQvDDwCv22uTws\n"
+    "ybGdamoQGxIQX5LbJTizVkCRET7mgkSlDCX8qp08/BFI7S29H8vEQYJN\n"
+    "-----END PRIVATE KEY-----\n";
+
+static const char test_rsa_key_pkcs1[] =
+    "-----BEGIN RSA PRIVATE KEY-----\n"
+    "MIIEowIBAAKCAQEAqt2ism3wrlKY2xbxgV29S3VNHoYtwI0+o+eyS2Wi4Czqrb9F\n"
+    "bJAbI3Rxw0ajYHIpitbqFCNsrJWfPtauCSa8zQVauADcZaa32zjHZpDmlHJR6UgV\n"
+    "CS6NeL7FRZ3Rq5BE8rlrwqrBmVaHfNZy4fFAG6FqBbnHDQRcZMQ28/GYtouSWYJk\n"
+    "CgfuFZoA3uePCwE+tXvoFdwTSuckohVk8wzQZap0W7EtdYFTeGFdAYlCo24MB33f\n"
+    "OM+oBXXNWet9A7RXK5k9dUSnronb7IKMmYsUviGlovk5F8AWkM8RhyaOeDuqPIjo\n"
+    "yVT9aYvj86RMZ/ZNJwXw+4MlFWwrZjHd5RJx3wIDAQABAoIBAAl7yrt3kavDRtum\n"
+    "LtpczxRgmtquXNy6mjbztbgsmHkz1QS2wI4xg2gY3vWVNp00SOz9V7mta6s6lL+i\n"
+    "n78/SKxidzIOTi1QLxU6Vgrx0PJ9U+GMUCqVzGFeyUk/ZLNOix0jwIDqBFvT6yo5\n"
+    "JuA2iTXfZCiUMqGc09n98ATjLHQ5PIVTx8x6LLkJ47+bCXHnW2CS2+GS0HOkCubz\n"
+    "NU/SP0QJDybJD2g7TnZcLSrRjrYtDqd5gx6gnIJWFAUP/wKr/Yx19f4v58V8mhMd\n"
+    "DMo87U6gSlAOM6+BqWnSo8fNhTfn43UQfIHtfUrS4FH2SETq0kxlU0Wunopv2WW8\n"
+    "dVwzy+0CgYEA70i5/oaWi/u+UgppTazI/Q/neJPoxBOFh7L2paZIygK4fLo+94Ta\n"
+    "1j51kYbkF2HSXEEYEsA7BVeYVpvLOe57bDwpn0AuWF5RehpWkdhpbP2a2VSX/JAU\n"
+    "0sfVWGTSErYwjmB0QnpDP+is2YqteckZ4lGSusZdOnECwwBPHz78muUCgYEAts1W\n"
+    "5zO03JQzz6lm2eGhIpRtGPKKntEoW4SqZNyvQd8Ir64ZalDgkpMChmdGgigcxZcF\n"
+    "g9TCcSMAzcFTvQlCDSR3FNGvdI0JJ3Zj3c8NEQioO1+fFO17Rcq7L1+Jpwuvu4z6\n"
+    "0NvBUWF4hmRq5R2tAKc8+UJ+DKF/sbDQMX6OmXMCgYAozhYpuXni1UNXaj8a5+Q+\n"
+    "g3/NqCuBhHK4+WPmS70N9fjQDFLAkv9embgi4QX0ltHwuYkJaY6nEpD/9AFsF6ck\n"
+    "hf3zElbU6wCp+ePZazZPR9AoT6y7fTaP21QehtLsLfWJ0hkBXSgqtdsEHgoHQqwP\n"
+    "VCnZgApV9P+rkVns0ijxoQKBgEHohRW1Cdehw5Byxnd2J0+9bhxZjms2hDODAKB/\n"
+    "BN1eGdalkdpIMMAIKxfkcoKJDd6b1cwzUKvT7/0/X/6/MMZmSF0EQRtnok5NHDKj\n"
+    "7VUf5vAJSOUVvqVqM9UfwBSvXPvlF6VoJio+V2M1H2leKrsakRxZwfKx48VgN6Aw\n"
+    "vh9LAoGBAONte7nxwETJu3mDH1MI5tefLy+RAlL9/IV9iJBqALmRxhz349VCrGXO\n"
+    "jOITj5BptHYbjfOSBAVl1P5rhvdNBZNcbN5D1Fn689u1OuyR34Kwry1zjW/2RNBX\n"
+    "89r2DMC0c2Ew+qMDpJi4fDSMkm/vxDYfMdVGd7RDt2fs27o7eoDx\n"
+    "-----END RSA PRIVATE KEY-----\n";
+
+static const char test_server_key_sec1[] =
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "MHcCAQEEIOY224kgH7IHtKyX4bA7jHVQLGw8xtnBNUgTAsVHHL+FoAoGCCqGSM49\n"
+    "AwEHoUQDQgAEjyUqaeUaYkCRWyVA5Di9TBjve5CEyYWXnGjvab0zyr16bPAqw7u3\n"
+    "1demX+dqiuWhyyQWzfngB4k772BgjVbp3g==\n"
+    "-----END EC PRIVATE KEY-----\n";
+
+#endif
