@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# build-or-skip.sh old|new CACHE [packages]: build.sh, or packages.sh, where its tools are there; else
-# status 77 (skipped) and why, or a failure where LUNATIC_REQUIRE_RUST is set.
+# build-or-skip.sh old|new CACHE [packages | crates CRATE...]: build.sh, packages.sh or crates.sh, where its tools are there;
+# else status 77 (skipped) and why, or a failure where LUNATIC_REQUIRE_RUST is set.
 set -euo pipefail
 missing=
 for tool in cargo apt-get dpkg; do
@@ -17,4 +17,4 @@ if [ -n "$missing" ]; then
     [ -n "${LUNATIC_REQUIRE_RUST:-}" ] && exit 1
     exit 77
 fi
-exec "$(dirname "$0")/${3:-build}.sh" "$1" "$2"
+exec "$(dirname "$0")/${3:-build}.sh" "$1" "$2" "${@:4}"

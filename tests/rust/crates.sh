@@ -56,10 +56,12 @@ prepare() {
     case $1 in
     lunatic-redis)
         # Needed by tests only that its authors have commented out.
-        awk '/^\[/ { drop = /^\[dev-dependencies\.(criterion|quickcheck|tempfile|rand|fnv|assert_approx_eq)\]/ } !drop' \
+        awk '/^\[/ { drop = /^\[dev-dependencies\.(criterion|quickcheck|tempfile|rand)\]/ } !drop' \
             "$to/Cargo.toml" > "$to/new.toml"
         mv "$to/new.toml" "$to/Cargo.toml"
         rm -r "$to/tests/support" "$to/benches"
+        # Examples that name the crate as one does that was not published with them.
+        sed -i '/^extern crate lunatic_db;/d; s/^use lunatic_db::redis::{self,/use lunatic_redis::{self as redis,/' "$to"/examples/*.rs
         ;;
     esac
     (
