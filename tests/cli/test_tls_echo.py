@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""examples/tls_echo, with openssl s_client."""
+import os
+import shutil
+import ssl
+import subprocess
+import unittest
+
+from servers import PATIENCE, ROOT, ServerTest, needs, receive
+
+
+@needs("openssl", "openssl")
+class TlsEcho(ServerTest):
+    EXAMPLE = "tls_echo"
+
+    def setUp(self):
+        # What serve() of the base class runs in is made there: the certificate is needed before.
+        self.certificates = os.path.join(self.built, "certificates")
+        if not os.path.exists(self.certificates):
+            os.mkdir(self.certificates)
+            subprocess.run([os.path.join(ROOT, "examples", "tls_echo", "make-certificate"), self.certificates],
+                           check=True, timeout=PATIENCE)
+        super().setUp()
+
+    def arguments(self):
+        for name in "certificate.pem", "key.pem":
+            shutil.copy(os.path.join(self.certificates, name), self.folder)
+        return []
+
+    @property
+    def certificate(self):
+        return os.path.join(self.folder, "certificate.pem")
+
+    def wrapped(self, s, version=None):
+        context = ssl.create_default_context(cafile=self.certificate)
+        if version:
+            context.minimum_version = context.maximum_version = version
+        return context.wrap_socket(s, server_hostname="localhost")
+
+    def test_s_client_gets_back_what_it_sends_and_believes_the_certificate(self):
+        for version in "-tls1_2", "-tls1_3":
+            p = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-CAfile",
+                                  self.certificate, "-verify_return_error", "-verify_hostname", "localhost", "-quiet",
+                                  version], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                p.stdin.write(b"hello\n")
+                p.stdin.flush()
+                self.assertEqual(p.stdout.readline(), b"hello\n")
+            finally:
+                p.kill()
+                p.communicate()
+
+    def test_much_is_echoed(self):
+        data = os.urandom(100000)
+        for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
+            s = self.wrapped(self.connect(), version)
+            self.addCleanup(s.close)
+            for _ in range(10):
+                s.sendall(data)
+                self.assertEqual(receive(s, len(data)), data)
+
+    def test_who_does_not_finish_a_handshake_holds_up_nobody(self):
+        silent = [self.connect() for _ in range(20)]
+        silent[0].sendall(b"\x16\x03\x01\x02")
+        silent[1].sendall(b"GET / HTTP/1.0\r\n\r\n")
+        s = self.wrapped(self.connect())
+        self.addCleanup(s.close)
+        s.sendall(b"hello")
+        self.assertEqual(receive(s, 5), b"hello")
+
+    def test_a_bad_key_is_said(self):
+        with open(os.path.join(self.folder, "key.pem"), "w") as f:
+            f.write("no key\n")
+        done = self.lunatic("run", self.wasm, "127.0.0.1:0")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^tls_echo: 127.0.0.1:0: .*key")
+        self.assertEqual(done.stdout, "")
+
+
+if __name__ == "__main__":
+    unittest.main()
