@@ -103,7 +103,7 @@ struct outcome host_networking_resolve(struct guest *g, uint32_t name, uint32_t 
 {
     struct wait *w = guest_wait(g);
     struct socket_address numeric;
-    struct slice text, host = {0};
+    struct slice text, host = slice_text("");
     struct net_resolving *r;
     struct outcome o;
     struct error err;
