@@ -83,13 +83,23 @@ class Crate(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
-    def run_tests(self, name, count, ignored=0):
-        """All tests of a program, one by one: those of these crates share ports."""
-        done = subprocess.run([LUNATIC, "test", program("test", name), "--test-threads", "1"],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                              timeout=240)
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn(f"test result: ok. {count} passed; 0 failed; {ignored} ignored", done.stdout)
+    def run_tests(self, name, count, ignored=0, tries=1, without=()):
+        """All tests of a program, one by one: those of these crates share ports. What fails may be tried again."""
+        def run(*options):
+            done = subprocess.run([LUNATIC, "test", program("test", name), "--test-threads", "1", *options],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+                                  timeout=240)
+            return done.stdout, dict(re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)$", done.stdout,
+                                                re.M))
+        out, results = run()
+        for test in [t for t, result in results.items() if result == "FAILED" and t not in without]:
+            for _ in range(tries - 1):
+                out, again = run("--exact", test)
+                if again == {test: "ok"}:
+                    results[test] = "ok"
+                    break
+        words = [result for test, result in results.items() if test not in without]
+        self.assertEqual((words.count("ok"), words.count("FAILED"), words.count("ignored")), (count, 0, ignored), out)
 
 
 class Log(Crate):
@@ -270,12 +280,14 @@ class Hello(Crate):
 
 
 class Nightfly(Crate):
-    """The client, against servers in processes beside it, made with submillisecond."""
+    """The client, against servers in processes beside it, made with submillisecond. Nothing waits until such a server
+    listens, so a test fails when it is late, and is tried again. Each program has 6 tests of the crate too."""
 
 
-for NAME, COUNT in {"blocking": 13, "brotli": 3, "chunked": 3, "client": 12, "cookie": 6, "deflate": 3, "gzip": 3,
-                    "redirect": 10, "timeouts": 2}.items():
-    setattr(Nightfly, "test_" + NAME, lambda self, name=NAME, count=COUNT: self.run_tests(name, count))
+for NAME, COUNT in {"blocking": 11, "brotli": 3, "chunked": 2, "client": 5, "cookie": 6, "deflate": 3, "gzip": 3,
+                    "redirect": 9, "timeouts": 2}.items():
+    setattr(Nightfly, "test_" + NAME, lambda self, name=NAME, count=COUNT: self.run_tests(
+        name, count + 6, tries=10, without=["client::test_allowed_methods"]))  # it asks for a page of the internet
 
 
 class Redis(Crate):
@@ -291,8 +303,13 @@ class Redis(Crate):
     def tearDownClass(cls):
         cls.stack.close()
 
+    def setUp(self):
+        with socket.create_connection(("127.0.0.1", 6379), 60) as s:
+            s.sendall(b"FLUSHALL\r\n")
+            self.assertEqual(s.recv(100), b"+OK\r\n")
+
     def test_types(self):
-        self.run_tests("test_types", 11)
+        self.run_tests("test_types", 9)
 
     def test_basic(self):
         out = self.run_program("example", "basic")
@@ -303,7 +320,7 @@ class Redis(Crate):
     def test_geospatial(self):
         out = self.run_program("example", "geospatial")
         self.assertIn("[geo_add] Added 3 members.", out)
-        self.assertIn("Catania", out)
+        self.assertIn("[geo_radius] Agrigento, dist = 48.7551 Km", out)
 
     def test_pipeline_transaction(self):
         out = self.run_program("example", "pipeline_transaction")
@@ -366,9 +383,9 @@ class Diesel(Crate):
     WANTED = """inserted 1
 inserted 1
 inserted 1
-[Note { id: 1, author: 1, title: "engine", score: Some(0.5), done: false }, \
-Note { id: 2, author: 2, title: "compiler", score: None, done: true }, \
-Note { id: 3, author: 2, title: "ünïcode ☃", score: Some(-2.25), done: false }]
+[Note { id: 1, author: 1, title: "engine", score: 0.5, done: false }, \
+Note { id: 2, author: 2, title: "compiler", score: 8.0, done: true }, \
+Note { id: 3, author: 2, title: "ünïcode ☃", score: -2.25, done: false }]
 updated 1
 open ["ünïcode ☃"]
 [("Ada", "engine"), ("Grace", "compiler"), ("Grace", "ünïcode ☃")]

