@@ -228,8 +228,10 @@ static int use_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
                       EVP_MAC_CTX *mac, int encrypt)
 {
     const struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    int result = tls_tickets_use(c->tickets, clock_monotonic_ns(), name, iv, cipher, mac, encrypt);
 
-    return tls_tickets_use(c->tickets, clock_monotonic_ns(), name, iv, cipher, mac, encrypt);
+    /* Those of TLS 1.3 are used once: there is a new one for each. */
+    return result == 1 && !encrypt && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : result;
 }
 
 /* ---- life ---- */
