@@ -8,7 +8,7 @@ _lunatic() {
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
-    --env | --skip | --test-threads | --shuffle-seed | --arg | --workers | --seed | --max-memory | --max-fuel | --timeout | --inherit-env | --max-cpu | --max-processes | --max-mailbox | --max-messages | --max-descriptors | --max-timers | --allow-net | --deny-net | --grace | --limit | --process) return ;;
+    --env | --skip | --test-threads | --shuffle-seed | --arg | --workers | --seed | --max-memory | --max-fuel | --timeout | --inherit-env | --max-cpu | --max-processes | --max-mailbox | --max-messages | --max-descriptors | --max-timers | --allow-net | --deny-net | --grace | --metrics | --limit | --process) return ;;
     --policy)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
@@ -56,14 +56,14 @@ _lunatic() {
         return
     fi
     if [[ ${COMP_WORDS[1]} == ps && $COMP_CWORD -gt 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--all --limit --sort --process --users --json --help" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "--all --limit --sort --process --users --json --metrics --help" -- "$word")
         return
     fi
     if [[ $word == -* && ${COMP_WORDS[1]} != cc ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--dir --no-current-dir --env --inherit-env --bench --workers --seed --max-memory --max-fuel
             --max-cpu --max-processes --max-mailbox --max-messages --max-descriptors --max-timers --allow-net
             --deny-net --allow-database --no-spawn --no-configs --no-compile --policy
-            --timeout --log --log-format --grace --no-inspect --help --version" -- "$word")
+            --timeout --log --log-format --grace --no-inspect --metrics --help --version" -- "$word")
         return
     fi
     if [ "$COMP_CWORD" -eq 1 ]; then

@@ -12,20 +12,25 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_ALL = 1, OPT_LIMIT, OPT_SORT, OPT_PROCESS, OPT_JSON, OPT_USERS, OPT_HELP };
+enum { OPT_ALL = 1, OPT_LIMIT, OPT_SORT, OPT_PROCESS, OPT_JSON, OPT_USERS, OPT_METRICS, OPT_HELP };
 
 static const struct option options[] = {
-    {"all", 'a', false, OPT_ALL},   {"limit", 'n', true, OPT_LIMIT},
-    {"sort", 0, true, OPT_SORT},    {"process", 0, true, OPT_PROCESS},
-    {"json", 0, false, OPT_JSON},   {"users", 'u', false, OPT_USERS},
-    {"help", 'h', false, OPT_HELP}, {NULL, 0, false, 0},
+    {"all", 'a', false, OPT_ALL},
+    {"limit", 'n', true, OPT_LIMIT},
+    {"sort", 0, true, OPT_SORT},
+    {"process", 0, true, OPT_PROCESS},
+    {"json", 0, false, OPT_JSON},
+    {"users", 'u', false, OPT_USERS},
+    {"metrics", 0, false, OPT_METRICS},
+    {"help", 'h', false, OPT_HELP},
+    {NULL, 0, false, 0},
 };
 
 struct request {
     uint64_t pid; /* 0: not said */
     struct table_options table;
     const char *sort;
-    bool everybody, help;
+    bool everybody, metrics, help;
 };
 
 static bool read_request(struct request *r, int count, char **words, struct error *err)
@@ -72,6 +77,9 @@ static bool read_request(struct request *r, int count, char **words, struct erro
         case OPT_JSON:
             r->table.is_json = true;
             break;
+        case OPT_METRICS:
+            r->metrics = true;
+            break;
         default:
             r->help = true;
             break;
@@ -97,14 +105,16 @@ static bool show(int fd, struct error *err)
     return true;
 }
 
-static bool show_table(const struct request *r, const struct inspect_program *p, struct error *err)
+/* The table of a program, or its metrics. */
+static bool show_one(const struct request *r, const struct inspect_program *p, struct error *err)
 {
-    char line[200];
+    char line[200] = "metrics\n";
     bool ok;
     int fd;
 
-    snprintf(line, sizeof(line), "table json=%d limit=%" PRIu64 " id=%" PRIu64 " sort=%s\n",
-             r->table.is_json, r->table.limit, r->table.process_id, r->sort);
+    if (!r->metrics)
+        snprintf(line, sizeof(line), "table json=%d limit=%" PRIu64 " id=%" PRIu64 " sort=%s\n",
+                 r->table.is_json, r->table.limit, r->table.process_id, r->sort);
     fd = inspect_ask(p, line, err);
     if (fd < 0)
         return false;
@@ -157,13 +167,13 @@ static bool ps(const struct request *r, struct error *err)
     if (count == 1 && !r->pid)
         one = &programs[0];
     if (one)
-        ok = show_table(r, one, err);
+        ok = show_one(r, one, err);
     else if (r->pid)
         ok = fail(err, ERR_NOT_FOUND,
                   "no program %" PRIu64 " of yours can be asked ('lunatic ps' lists them)", r->pid);
     else if (count == 0)
         ok = fail(err, ERR_NOT_FOUND, "no program of yours runs");
-    else if (r->table.process_id)
+    else if (r->table.process_id || r->metrics)
         ok = fail(err, ERR_USAGE, "%zu programs run: say which one is meant", count);
     else
         ok = show_programs(r, programs, count, err);

@@ -62,7 +62,8 @@ static const char ps_usage[] =
     "  --sort KEY         the greatest first: cpu, memory or queue; or by id (the default)\n"
     "  --process ID       only this process\n"
     "  --users, -u        root: list the programs of all users\n"
-    "  --json             JSON instead of a table\n";
+    "  --json             JSON instead of a table\n"
+    "  --metrics          its metrics instead of a table, as Prometheus would see them\n";
 
 static const char test_usage[] =
     "usage: lunatic test [options] MODULE [FILTER...]\n"

@@ -261,6 +261,14 @@ static void answer_program(int fd, struct lunatic_runtime *rt, bool is_json)
     bytes_deinit(&text);
 }
 
+static void answer_metrics(int fd, struct lunatic_runtime *rt)
+{
+    struct lunatic_error err;
+
+    if (send_text(fd, "ok\n"))
+        (void)lunatic_runtime_metrics(rt, send_all, &fd, &err);
+}
+
 static void answer(int fd, struct lunatic_runtime *rt)
 {
     struct table_options options;
@@ -270,6 +278,8 @@ static void answer(int fd, struct lunatic_runtime *rt)
         return;
     if (strncmp(line, "program", 7) == 0) {
         answer_program(fd, rt, strstr(line, "json=1") != NULL);
+    } else if (strcmp(line, "metrics") == 0) {
+        answer_metrics(fd, rt);
     } else if (strncmp(line, "table ", 6) == 0 && parse_table(line + 6, &options)) {
         if (send_text(fd, "ok\n"))
             table_write(rt, &options, send_all, &fd);
