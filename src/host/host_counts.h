@@ -4,6 +4,7 @@
 #define HOST_HOST_COUNTS_H
 
 #include "abi/modules.h"
+#include <stdint.h>
 
 /* The import modules, numbered. */
 enum abi_module {
@@ -22,9 +23,13 @@ enum host_count {
     COUNT_CONFIGS_CREATED,
     COUNT_CONFIGS_DROPPED,
     COUNT_ERRORS, /* calls that gave an error id, one for each import module */
-    COUNT_TRAPS = COUNT_ERRORS + ABI_MODULE_COUNT, /* of host functions: the same, and others */
-    COUNT_COMPILES = COUNT_TRAPS + ABI_MODULE_COUNT + 1, /* attempts by class of time */
+    COUNT_TRAPS =
+        COUNT_ERRORS + (int)ABI_MODULE_COUNT, /* of host functions: the same, and others */
+    COUNT_COMPILES = COUNT_TRAPS + (int)ABI_MODULE_COUNT + 1, /* attempts by class of time */
     HOST_COUNTS = COUNT_COMPILES + COMPILE_CLASSES
 };
+
+/* The errors of one import module. */
+#define COUNT_ERRORS_OF(module) ((uint32_t)COUNT_ERRORS + ABI_NUMBER_##module)
 
 #endif

@@ -6,12 +6,14 @@ void net_init(struct net *n, struct scheduler *s)
     uint64_t all = socket_descriptors_max();
 
     *n = (struct net){.scheduler = s};
+    counts_init(&n->counts, scheduler_worker_count(s), NET_COUNTS);
     n->socket_count_max = all > 2 * NET_DESCRIPTORS_KEPT ? all - NET_DESCRIPTORS_KEPT : all / 2;
 }
 
 void net_deinit(struct net *n)
 {
     ASSERT(atomic_load(&n->socket_count) == 0);
+    counts_deinit(&n->counts);
 }
 
 bool net_reserve(struct net *n)

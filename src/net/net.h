@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "plat/socket.h"
+#include "sched/counts.h"
 #include "sched/scheduler.h"
 #include <stdatomic.h>
 
@@ -22,8 +23,18 @@ enum net_result {
 
 #define NET_DESCRIPTORS_KEPT 64u /* that sockets leave to the rest of the program */
 
+/* What is counted per worker, for metrics. */
+enum net_count {
+    COUNT_BYTES_RECEIVED, /* by streams, as their users see them: before encryption */
+    COUNT_BYTES_SENT,
+    COUNT_DATAGRAMS_RECEIVED,
+    COUNT_DATAGRAMS_SENT,
+    NET_COUNTS
+};
+
 struct net {
     struct scheduler *scheduler;
+    struct counts counts;          /* of enum net_count */
     _Atomic uint64_t socket_count; /* open now */
     uint64_t socket_count_max;     /* what descriptors the program may have, less the kept ones */
     /* Ever since the start: */
@@ -34,6 +45,13 @@ struct net {
 
 void net_init(struct net *n, struct scheduler *s);
 void net_deinit(struct net *n); /* all sockets have been closed */
+
+/* Counts something. On `w`, NULL: on a thread that is no worker. */
+static inline void net_count(const struct net *n, const struct worker *w, enum net_count kind,
+                             uint64_t count)
+{
+    counts_add(&n->counts, w ? w->index : UINT32_MAX, kind, count);
+}
 
 /* Counts a socket that is about to be opened. False: there are socket_count_max; say EMFILE. Every
  * net_socket_init takes over one such count, and net_socket_close gives it back. Any thread. */

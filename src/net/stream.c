@@ -44,7 +44,10 @@ enum net_result stream_read(struct stream *s, struct worker *w, struct task *t, 
 
     if (r != NET_DONE)
         return r;
-    return end(s, IO_READ, w, t, s->class_->read(s, w, t, data, size, false, count, err));
+    r = end(s, IO_READ, w, t, s->class_->read(s, w, t, data, size, false, count, err));
+    if (r == NET_DONE)
+        net_count(s->net, w, COUNT_BYTES_RECEIVED, *count);
+    return r;
 }
 
 enum net_result stream_peek(struct stream *s, struct worker *w, struct task *t, void *data,
@@ -65,7 +68,10 @@ enum net_result stream_write(struct stream *s, struct worker *w, struct task *t,
 
     if (r != NET_DONE)
         return r;
-    return end(s, IO_WRITE, w, t, s->class_->write(s, w, t, pieces, piece_count, count, err));
+    r = end(s, IO_WRITE, w, t, s->class_->write(s, w, t, pieces, piece_count, count, err));
+    if (r == NET_DONE)
+        net_count(s->net, w, COUNT_BYTES_SENT, *count);
+    return r;
 }
 
 enum net_result stream_flush(struct stream *s, struct worker *w, struct task *t, struct error *err)

@@ -70,13 +70,16 @@ static enum net_result take_turn(struct udp_socket *u, enum io_direction directi
     }
 }
 
-static int send_now(struct udp_socket *u, const void *data, size_t size,
+static int send_now(struct udp_socket *u, const struct worker *w, const void *data, size_t size,
                     const struct socket_address *to, size_t *count)
 {
     const struct socket_piece piece = {data, size};
+    int e = to ? socket_send_to(net_socket_fd(&u->socket), data, size, to, count)
+               : socket_send(net_socket_fd(&u->socket), &piece, 1, count);
 
-    return to ? socket_send_to(net_socket_fd(&u->socket), data, size, to, count)
-              : socket_send(net_socket_fd(&u->socket), &piece, 1, count);
+    if (LIKELY(e == 0))
+        net_count(u->socket.net, w, COUNT_DATAGRAMS_SENT, 1);
+    return e;
 }
 
 enum net_result udp_send(struct udp_socket *u, struct worker *w, struct task *t, const void *data,
@@ -89,7 +92,7 @@ enum net_result udp_send(struct udp_socket *u, struct worker *w, struct task *t,
     int e = EAGAIN;
 
     if (LIKELY(!others_wait)) {
-        e = send_now(u, data, size, to, count);
+        e = send_now(u, w, data, size, to, count);
         if (LIKELY(e != EAGAIN))
             return ended(e, err);
     }
@@ -98,7 +101,7 @@ enum net_result udp_send(struct udp_socket *u, struct worker *w, struct task *t,
         return r;
     for (;;) {
         net_socket_before(&u->socket, IO_WRITE);
-        e = send_now(u, data, size, to, count);
+        e = send_now(u, w, data, size, to, count);
         if (e != EAGAIN) {
             r = ended(e, err);
             break;
@@ -127,6 +130,7 @@ enum net_result udp_receive(struct udp_socket *u, struct worker *w, struct task 
         net_socket_before(&u->socket, IO_READ);
         e = socket_receive_from(net_socket_fd(&u->socket), data, size, count, from);
         if (e != EAGAIN) {
+            net_count(u->socket.net, w, COUNT_DATAGRAMS_RECEIVED, e == 0);
             r = ended(e, err);
             break;
         }

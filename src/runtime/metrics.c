@@ -227,6 +227,32 @@ static void write_host(struct gathering *g)
     by_module(g, FAMILY_TRAPS, COUNT_TRAPS, ABI_MODULE_COUNT + 1);
 }
 
+static uint64_t ever(const _Atomic uint64_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+static void write_network(struct gathering *g)
+{
+    const struct net *n = &g->runtime->net;
+    const struct tls *tls = &g->runtime->tls;
+    uint64_t resumed = ever(&tls->resumed_count);
+
+    one(g, FAMILY_SOCKETS, ever(&n->socket_count));
+    one(g, FAMILY_SOCKETS_MAX, n->socket_count_max);
+    one(g, FAMILY_ACCEPTED, ever(&n->accepted_count));
+    one(g, FAMILY_CONNECTED, ever(&n->connected_count));
+    one(g, FAMILY_REFUSED, ever(&n->refused_count));
+    one(g, FAMILY_RECEIVED, counts_sum(&n->counts, COUNT_BYTES_RECEIVED));
+    one(g, FAMILY_SENT, counts_sum(&n->counts, COUNT_BYTES_SENT));
+    one(g, FAMILY_DATAGRAMS_RECEIVED, counts_sum(&n->counts, COUNT_DATAGRAMS_RECEIVED));
+    one(g, FAMILY_DATAGRAMS_SENT, counts_sum(&n->counts, COUNT_DATAGRAMS_SENT));
+    one(g, FAMILY_TLS_SESSIONS, ever(&tls->session_count));
+    one(g, FAMILY_TLS_HANDSHAKES, ever(&tls->handshake_count));
+    one(g, FAMILY_TLS_RESUMED, resumed);
+    one(g, FAMILY_TLS_FAILED, ever(&tls->failed_count));
+}
+
 static void write_scheduler(struct gathering *g)
 {
     const struct scheduler_stats *s = &g->stats;
@@ -364,6 +390,7 @@ bool metrics_write(struct lunatic_runtime *rt, struct bytes *out)
     look(g);
     write_processes(g);
     write_host(g);
+    write_network(g);
     write_scheduler(g);
     write_memory(g);
     write_guests(g);

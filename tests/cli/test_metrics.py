@@ -71,13 +71,19 @@ int main(void)
 
 
 class MetricsTest(CliTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.wasm = None
+    compiled = {}  # from source to module
+
+    def program(self, text):
+        """The path of the program, which is compiled once for all tests."""
+        if text not in self.compiled:
+            with open(os.path.join(self.folder, self.compile(text)), "rb") as f:
+                MetricsTest.compiled[text] = f.read()
+        self.write("program.wasm", self.compiled[text])
+        return "program.wasm"
 
     def serve(self, *options, text=BUSY):
         """A program that has said `ready`, and where its metrics are."""
-        p = self.start("run", "--metrics", "127.0.0.1:0", *options, self.compile(text))
+        p = self.start("run", "--metrics", "127.0.0.1:0", *options, self.program(text))
         self.addCleanup(self.end, p)
         line = p.stderr.readline().decode()
         m = re.fullmatch(r"lunatic: metrics at http://(127\.0\.0\.1):([0-9]+)/metrics\n", line)
@@ -257,7 +263,7 @@ class MetricsTest(CliTest):
         self.assertEqual(f["lunatic_process_environment_process_count"].value(), 1)
 
     def test_it_listens_where_it_is_told(self):
-        program = self.compile("int main(void) { return 0; }")
+        program = self.program("int main(void) { return 0; }")
         for bad in ("9927", "localhost", "host.example:1", "127.0.0.1:70000", "::1:80", ""):
             self.assert_usage_error(self.lunatic("run", "--metrics", bad, program), "is no address to listen at")
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -269,7 +275,7 @@ class MetricsTest(CliTest):
         self.assertEqual(done.returncode, 0)
 
     def test_the_options_of_the_original(self):
-        program = self.compile("int main(void) { return 0; }")
+        program = self.program("int main(void) { return 0; }")
         done = self.lunatic("run", "--prometheus", "--prometheus-http", "127.0.0.1:0", program)
         self.assertRegex(done.stderr, r"\Alunatic: metrics at http://127\.0\.0\.1:[0-9]+/metrics\n\Z")
         self.assertEqual(done.returncode, 0)
@@ -278,7 +284,7 @@ class MetricsTest(CliTest):
         self.assert_usage_error(self.lunatic("run", "--prometheus", "--metrics", "127.0.0.1:0", program), "say one")
 
     def test_ps_prints_them(self):
-        p = subprocess.Popen([LUNATIC, self.compile(BUSY)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        p = subprocess.Popen([LUNATIC, self.program(BUSY)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              cwd=self.folder, env={**os.environ, "XDG_RUNTIME_DIR": self.folder})
         self.addCleanup(self.end, p)
         self.assertEqual(p.stdout.readline(), b"ready\n")

@@ -13,6 +13,7 @@ static struct outcome open_failed(struct guest *g, uint32_t id_out, const char *
 {
     uint64_t id;
 
+    guest_count(g, COUNT_ERRORS_OF(sqlite), 1);
     if (!guest_add_error(g, words, &id))
         return guest_trap(g, "no memory for an error, or too many objects are held");
     if (!guest_write_u64(g, id_out, id))
