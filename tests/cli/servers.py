@@ -82,7 +82,15 @@ class ServerTest(support.CliTest):
             self.fail(f"{line}{errors.read()}")
         return server, int(line.rsplit(":", 1)[1])
 
+    def kill(self, server):
+        """Ends it without letting it do anything more."""
+        server.kill()
+        server.wait()
+
     def stop(self, server, errors):
+        if server.poll() == -signal.SIGKILL:
+            server.stdout.close()
+            return
         server.send_signal(signal.SIGINT)
         try:
             status = server.wait(PATIENCE)
