@@ -7,12 +7,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import unittest
 
-from prometheus import parse
 from support import LUNATIC, TIMEOUT, CliTest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "harness"))
+from prometheus import parse  # noqa: E402
 
 BUSY = r"""
 #include <lunatic.h>

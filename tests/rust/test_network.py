@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """test_network.py LUNATIC FOLDER: runs the tests and examples of the packages that use networks, unchanged, from
-FOLDER (packages.sh) in all variants of the generated code. They want the internet and have fixed ports, so this is a
+FOLDER (packages.sh) in all variants of the generated code, and the one that is shown to Prometheus. They want the internet and have fixed ports, so this is a
 network of its own with nothing in it but the loopback, a name server that knows every name as 127.0.0.1, a listener at
 port 80, and one at port 443 that says in TLS to be who it is asked for. Status 77: something is missing."""
 import ctypes
@@ -16,9 +16,11 @@ import sys
 import tempfile
 import threading
 import unittest
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 from name_server import NameServer  # noqa: E402
+from prometheus import parse  # noqa: E402
 
 LUNATIC, FOLDER = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 VARIANTS = [[], ["--metered"], ["--exact"], ["--move-stacks"], ["--old-kernel"]]
@@ -168,6 +170,29 @@ class Examples(NetworkTest):
                 for port in (6666, 6667):
                     self.assertEqual(self.ask(port, "one", "two"), ["one\n", "two\n"])
                     self.assertRegex(run.stdout.readline(), r"^Accepted peer 127\.0\.0\.1:\d+ on addr: 127.0.0.1:%d$" % port)
+            finally:
+                end()
+
+    def test_metrics(self):
+        """It would go on for a minute; after a while the numbers are looked at."""
+        name = "lunatic::metrics_example::"
+        for folder, variant in self.each():
+            run, end = self.start("--metrics", "127.0.0.1:0", *variant, os.path.join(folder, "example", "metrics.wasm"))
+            try:
+                address = run.stdout.readline().removeprefix("lunatic: metrics at ").strip()
+                before = steps = 0
+                while steps < 30:
+                    before = steps
+                    with urllib.request.urlopen(address, timeout=60) as answer:
+                        families = parse(answer.read().decode())
+                    if name + "histogram" in families:
+                        steps = families[name + "histogram"].samples[name + "histogram_count", ()]
+                counter, gauge = families[name + "counter"], families[name + "gauge"]
+                self.assertEqual((counter.kind, gauge.kind), ("counter", "gauge"))
+                # It is the first of its step to be counted, and the first to be read.
+                self.assertTrue(42 + before <= counter.value() <= 42 + steps + 1, (before, counter.value(), steps))
+                self.assertTrue(0 <= gauge.value() <= 25, gauge.value())
+                self.assertEqual(families["lunatic_metrics_names"].value(), 3)
             finally:
                 end()
 
