@@ -129,7 +129,11 @@ static bool begin(struct tcp_connect *c, struct net *n, const struct socket_addr
         return socket_fail(err, e);
     }
     c->stream = tcp_stream_new(n, fd, to);
-    return c->stream || socket_fail(err, ENOMEM);
+    if (!c->stream) {
+        socket_fail(err, ENOMEM);
+        return false;
+    }
+    return true;
 }
 
 enum net_result tcp_connect(struct tcp_connect *c, struct net *n, struct worker *w, struct task *t,
@@ -141,6 +145,7 @@ enum net_result tcp_connect(struct tcp_connect *c, struct net *n, struct worker 
 
     if (!c->stream && !begin(c, n, to, err))
         return NET_FAILED;
+    ASSERT(c->stream != NULL);
     socket = tcp_stream_socket(c->stream);
     for (;;) {
         net_socket_before(socket, IO_WRITE);

@@ -41,10 +41,10 @@ struct outcome host_networking_tcp_bind(struct guest *g, uint32_t address_type, 
                                         uint32_t id_out)
 {
     struct socket_address at;
-    struct listener *listener;
+    struct listener *listener = NULL;
     struct outcome o;
     struct error err;
-    uint64_t id;
+    uint64_t id = 0;
 
     if (!net_address_argument(g, __func__, address_type, address, port, flow_info, scope_id, &at,
                               &o))
@@ -114,7 +114,7 @@ struct outcome host_networking_tcp_accept(struct guest *g, uint64_t listener, ui
 {
     struct net_listener *l = listener_of(g, listener);
     struct process *p = g->process;
-    uint64_t stream_id, peer_id;
+    uint64_t stream_id = 0, peer_id = 0;
     struct stream *s = NULL;
     enum net_result r;
     struct error err;
@@ -180,7 +180,7 @@ struct outcome host_networking_tcp_connect(struct guest *g, uint32_t address_typ
     enum net_result r;
     struct outcome o;
     struct error err;
-    uint64_t id;
+    uint64_t id = 0;
 
     if (!net_address_argument(g, __func__, address_type, address, port, flow_info, scope_id, &to,
                               &o))

@@ -147,7 +147,7 @@ int socket_listen(const struct socket_address *at, int *fd)
 
 int socket_accept(int listener, int *fd, struct socket_address *peer)
 {
-    union any_address address;
+    union any_address address = {.any = {0}};
     socklen_t size;
     int e = fault(SOCKET_CALL_ACCEPT, listener, NULL);
 
@@ -339,7 +339,7 @@ int socket_send_to(int fd, const void *data, size_t size, const struct socket_ad
 
 int socket_receive_from(int fd, void *data, size_t size, size_t *count, struct socket_address *from)
 {
-    union any_address address;
+    union any_address address = {.any = {0}};
     socklen_t address_size;
     int e = fault(SOCKET_CALL_RECEIVE, fd, NULL);
     ssize_t got;
@@ -395,7 +395,7 @@ int socket_get_ttl(int fd, uint32_t *ttl)
 
 int socket_local_address(int fd, struct socket_address *out)
 {
-    union any_address address;
+    union any_address address = {.any = {0}};
     socklen_t size = sizeof(address);
 
     if (getsockname(fd, &address.any, &size) != 0)
@@ -406,7 +406,7 @@ int socket_local_address(int fd, struct socket_address *out)
 
 int socket_peer_address(int fd, struct socket_address *out)
 {
-    union any_address address;
+    union any_address address = {.any = {0}};
     socklen_t size = sizeof(address);
 
     if (getpeername(fd, &address.any, &size) != 0)
