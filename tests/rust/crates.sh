@@ -20,10 +20,13 @@ wanted=("$@")
 lock() {
     local pin
     "$cargo" generate-lockfile --quiet
-    [ "$compiler" = old ] || return 0
-    # The last versions that it compiles.
-    for pin in serde=1.0.228 serde_core=1.0.228 serde_derive=1.0.228; do
-        "$cargo" update --quiet "${pin%=*}" --precise "${pin#*=}"
+    # The next one cannot read the end of a result any more (lunatic-mysql says ^0.29.1).
+    local pins=(mysql_common=0.29.1)
+    # The last versions that the old compiler takes, of packages that do not say which one they want.
+    [ "$compiler" = new ] ||
+        pins+=(serde=1.0.228 serde_core=1.0.228 serde_derive=1.0.228 data-encoding=2.5.0 const_fn=0.4.9)
+    for pin in "${pins[@]}"; do
+        ! grep -q "^name = \"${pin%=*}\"\$" Cargo.lock || "$cargo" update --quiet "${pin%=*}" --precise "${pin#*=}"
     done
 }
 
