@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "runtime/lunatic_runtime.h"
 #include "runtime/metrics_server.h"
 #include "runtime/metrics_text.h"
 #include "tests/harness/harness.h"
@@ -95,4 +96,53 @@ TEST(metrics_text_is_exact)
     CHECK(!t.has_failed);
     CHECK(t.out.size == sizeof(expected) - 1 && memcmp(t.out.data, expected, t.out.size) == 0);
     bytes_deinit(&t.out);
+}
+
+static bool keep(void *context, const char *text, size_t size)
+{
+    return bytes_append(context, text, size) && bytes_append_u8(context, 0);
+}
+
+static bool refuse(void *context, const char *text, size_t size)
+{
+    (void)context, (void)text, (void)size;
+    return false;
+}
+
+/* A runtime without a program has metrics too. */
+TEST(metrics_of_a_runtime_are_text_for_whoever_takes_it)
+{
+    struct lunatic_runtime *rt;
+    struct lunatic_error err;
+    struct bytes text = {0};
+
+    CHECK(lunatic_runtime_new(NULL, &rt, &err));
+    CHECK(lunatic_runtime_metrics(rt, keep, &text, &err));
+    CHECK(strstr((const char *)text.data, "\nlunatic_process_environment_count 0\n"));
+    CHECK(strstr((const char *)text.data, "\nlunatic_metrics_scrapes_total 1\n"));
+    CHECK(!lunatic_runtime_metrics(rt, refuse, NULL, &err));
+    CHECK(err.code == LUNATIC_ERROR_SYSTEM);
+    lunatic_runtime_free(rt);
+    bytes_deinit(&text);
+}
+
+TEST(metrics_are_served_once_a_runtime)
+{
+    struct lunatic_runtime *rt, *other;
+    struct lunatic_error err;
+    char bound[64], text[64];
+
+    CHECK(lunatic_runtime_new(NULL, &rt, &err));
+    CHECK(lunatic_runtime_new(NULL, &other, &err));
+    CHECK(!lunatic_runtime_serve_metrics(rt, "nowhere", bound, sizeof(bound), &err));
+    CHECK(err.code == LUNATIC_ERROR_USAGE);
+    CHECK(lunatic_runtime_serve_metrics(rt, "127.0.0.1:0", bound, sizeof(bound), &err));
+    CHECK(strncmp(bound, "127.0.0.1:", 10) == 0 && strcmp(bound, "127.0.0.1:0") != 0);
+    CHECK(!lunatic_runtime_serve_metrics(rt, "127.0.0.1:0", text, sizeof(text), &err));
+    CHECK(err.code == LUNATIC_ERROR_USAGE);
+    CHECK(!lunatic_runtime_serve_metrics(other, bound, NULL, 0, &err));
+    CHECK(err.code == LUNATIC_ERROR_SYSTEM && strstr(err.text, bound));
+    lunatic_runtime_free(rt);
+    CHECK(lunatic_runtime_serve_metrics(other, bound, NULL, 0, &err)); /* it is free again */
+    lunatic_runtime_free(other);
 }
