@@ -2,6 +2,7 @@
 """Names and network rules as a program meets them, with a name server of our own."""
 import os
 import socket
+import subprocess
 import sys
 import unittest
 
@@ -379,6 +380,161 @@ class Rules(NetworkTest):
         self.assertEqual(lines[1], "datagram to peer 127.0.0.1:9: ok")
         self.refused(lines[2], "exchanging datagrams with 127.0.0.1:10")
         self.refused(lines[3], "exchanging datagrams with [::1]:9")
+
+
+# Processes that wait for a name, for a datagram on a socket of all and on one of their own, in a queue of receivers,
+# or are about to, are killed at random.
+VICTIMS = r"""
+    #include <lunatic.h>
+    #include <lunatic/net.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+
+    struct task { lun_process parent; unsigned what; };
+
+    static void victim(const struct task *t)
+    {
+        lun_udp shared, own;
+        lun_message m;
+        lun_address a, from;
+        char data[16], name[40];
+
+        lun_receive_tag(&m, 5, LUN_FOREVER);
+        shared = lun_take_udp();
+        switch (t->what % 4) {
+        case 0:
+            snprintf(name, sizeof name, "n%u.silent.test:1", t->what % 50);
+            lun_resolve(name, &a, 1, t->what % 3 ? LUN_FOREVER : t->what % 20);
+            break;
+        case 1:
+            snprintf(name, sizeof name, "n%u.good.test:1", t->what);
+            lun_resolve(name, &a, 1, LUN_FOREVER);
+            break;
+        case 2:
+            if (lun_udp_bind(&own, "127.0.0.1:0") == 0)
+                lun_udp_receive(&own, data, sizeof data, &from);
+            break;
+        }
+        for (;;)
+            lun_udp_receive(&shared, data, sizeof data, &from);
+    }
+
+    int main(int argc, char **argv)
+    {
+        enum { ALIVE = 64 };
+        unsigned kills = (unsigned)atoi(argv[argc - 1]), n = 0, down = 0;
+        lun_process all[ALIVE] = {0};
+        lun_address at, from;
+        lun_message m;
+        lun_udp u, clone;
+
+        if (lun_udp_bind(&u, "127.0.0.1:0") != 0 || lun_udp_address(&u, &at) != 0)
+            return 1;
+        lun_resolve("first.good.test:1", &at, 1, LUN_FOREVER);
+        lun_udp_address(&u, &at);
+        puts("ready");
+        fflush(stdout);
+        getchar();
+        srand(7);
+        for (; n < kills; n++) {
+            unsigned i = (unsigned)rand() % ALIVE;
+            struct task t = {lun_self(), (unsigned)rand()};
+
+            if (all[i]) {
+                lun_kill(all[i]);
+                while (lun_receive(&m, LUN_FOREVER) != 0 || m.kind != LUN_PROCESS_DIED)
+                    ;
+                down++;
+            }
+            all[i] = LUN_SPAWN(victim, &t);
+            lun_monitor(all[i]);
+            clone = lun_udp_clone(&u);
+            lun_send_udp(all[i], 5, &clone, NULL, 0);
+            lun_udp_send_to(&u, "x", 1, &at);
+            if (n % 16 == 0)
+                lun_sleep(1);
+        }
+        for (unsigned i = 0; i < ALIVE; i++)
+            lun_kill(all[i]);
+        while (down < kills && lun_receive(&m, LUN_FOREVER) == 0)
+            down += m.kind == LUN_PROCESS_DIED;
+        puts("gone");
+        fflush(stdout);
+        lun_resolve("nobody.silent.test:1", &from, 1, 1);
+        lun_udp_send_to(&u, "x", 1, &at);
+        lun_udp_receive(&u, &n, 0, NULL);
+        printf("%d\n", lun_resolve("last.good.test:1", &at, 1, LUN_FOREVER));
+        fflush(stdout);
+        getchar();
+        return 0;
+    }"""
+
+
+class Kills(NetworkTest):
+    def test_kills_in_every_state_leave_no_descriptor(self):
+        records = {"*": ["192.0.2.1"]}
+        records.update({"n%d.silent.test" % i: ["silence"] for i in range(50)})
+        records["nobody.silent.test"] = ["silence"]
+        server = self.server(records)
+        kills = os.environ.get("LUNATIC_KILLS", "2000")
+        run = self.start("run", "--log", "off", self.compile(VICTIMS, "victims"), "--", kills, stdin=subprocess.PIPE,
+                         env={**os.environ, "LUNATIC_DNS_SERVERS": server.address})
+        for f in (run.stdin, run.stdout, run.stderr):
+            self.addCleanup(f.close)
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+
+        def descriptors():
+            return len(os.listdir("/proc/%d/fd" % run.pid))
+
+        self.assertEqual(run.stdout.readline(), b"ready\n")
+        before = descriptors()
+        run.stdin.write(b"\n")
+        run.stdin.flush()
+        self.assertEqual(run.stdout.readline(), b"gone\n")
+        self.assertEqual(run.stdout.readline(), b"1\n")
+        self.assertLessEqual(descriptors(), before + 1)  # the resolver's socket
+        run.stdin.write(b"\n")
+        run.stdin.flush()
+        self.assertEqual((run.wait(timeout=100), run.stderr.read()), (0, b""))
+
+    def test_ps_says_what_is_waited_for(self):
+        server = self.server({"*": ["silence"]})
+        run = self.start("run", self.compile(r"""
+            #include <lunatic.h>
+            #include <lunatic/net.h>
+            #include <stdio.h>
+            static void asks(const int *unused)
+            {
+                lun_address a;
+
+                (void)unused;
+                lun_resolve("silent.test:1", &a, 1, LUN_FOREVER);
+            }
+            int main(void)
+            {
+                lun_address a;
+                lun_udp u;
+                int n = 0;
+
+                LUN_SPAWN(asks, &n);
+                if (lun_udp_bind(&u, "127.0.0.1:0") != 0 || lun_udp_address(&u, &a) != 0)
+                    return 1;
+                printf("%d\n", a.port);
+                fflush(stdout);
+                lun_udp_receive(&u, &n, sizeof n, NULL);
+                return 0;
+            }""", "waits"), env={**os.environ, "LUNATIC_DNS_SERVERS": server.address})
+        for f in (run.stdout, run.stderr):
+            self.addCleanup(f.close)
+        self.addCleanup(run.wait)
+        self.addCleanup(run.kill)
+        port = int(run.stdout.readline())
+        for _ in range(200):
+            out = self.lunatic("ps", str(run.pid)).stdout
+            if "looking up silent.test" in out and "receiving datagrams at 127.0.0.1:%d" % port in out:
+                return
+        self.fail(out)
 
 
 if __name__ == "__main__":
