@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Numbers about a program for those who operate it: `lunatic run --metrics ADDRESS` publishes them
- * for Prometheus. Without it the calls do nothing. Compile with `lunatic cc`.
+ * for Prometheus, and `lunatic ps --metrics` prints them. Compile with `lunatic cc`.
  *
  * Metrics belong to the program: all its processes add to the same ones. A name consists of
  * letters, digits, '_' and ':', and does not begin with a digit; other characters are published as
