@@ -2,6 +2,7 @@
 /* The metrics of a runtime and of its guests, gathered from whoever counts them. */
 #include "base/mem.h"
 #include "host/metric_table.h"
+#include "net/dns.h"
 #include "plat/clock.h"
 #include "plat/usage.h"
 #include "proc/process.h"
@@ -237,6 +238,7 @@ static void write_network(struct gathering *g)
     const struct net *n = &g->runtime->net;
     const struct tls *tls = &g->runtime->tls;
     uint64_t resumed = ever(&tls->resumed_count);
+    struct dns_stats dns;
 
     one(g, FAMILY_SOCKETS, ever(&n->socket_count));
     one(g, FAMILY_SOCKETS_MAX, n->socket_count_max);
@@ -247,6 +249,12 @@ static void write_network(struct gathering *g)
     one(g, FAMILY_SENT, counts_sum(&n->counts, COUNT_BYTES_SENT));
     one(g, FAMILY_DATAGRAMS_RECEIVED, counts_sum(&n->counts, COUNT_DATAGRAMS_RECEIVED));
     one(g, FAMILY_DATAGRAMS_SENT, counts_sum(&n->counts, COUNT_DATAGRAMS_SENT));
+    dns_stats(g->runtime->host.dns, &dns);
+    one(g, FAMILY_DNS_LOOKUPS, dns.lookups);
+    one(g, FAMILY_DNS_KNOWN, dns.known);
+    one(g, FAMILY_DNS_QUESTIONS, dns.questions);
+    one(g, FAMILY_DNS_FAILURES, dns.failures);
+    one(g, FAMILY_DNS_ANSWERS, dns.answers);
     one(g, FAMILY_TLS_SESSIONS, ever(&tls->session_count));
     one(g, FAMILY_TLS_HANDSHAKES, ever(&tls->handshake_count));
     one(g, FAMILY_TLS_RESUMED, resumed);
