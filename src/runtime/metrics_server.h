@@ -28,14 +28,4 @@ const struct socket_address *metrics_server_address(const struct metrics_server 
 /* Ends it, and waits for that. NULL is harmless. */
 void metrics_server_stop(struct metrics_server *s);
 
-/* What is asked for in a request, of which everything up to the empty line is there. */
-enum metrics_answer {
-    METRICS_OK,
-    METRICS_INDEX,       /* the page at / */
-    METRICS_BAD_REQUEST, /* 400 */
-    METRICS_NOT_FOUND,   /* 404 */
-    METRICS_BAD_METHOD,  /* 405 */
-};
-enum metrics_answer metrics_request_parse(const char *request, size_t size, bool *is_head);
-
 #endif

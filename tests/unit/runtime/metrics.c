@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "runtime/lunatic_runtime.h"
+#include "runtime/metrics_request.h"
 #include "runtime/metrics_server.h"
 #include "runtime/metrics_text.h"
 #include "tests/harness/harness.h"
