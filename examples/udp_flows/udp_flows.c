@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DATAGRAM_MAX 2048   /* bytes; more are cut */
+#define DATAGRAM_MAX 1472   /* bytes, as many as an Ethernet frame has room for; more are cut */
 #define FLOWS_MAX    500000 /* who comes then is not answered */
 #define FIRST_SLOTS  1024   /* of the table; a power of two */
 #define IDLE_S       120    /* unless the command line says otherwise */
