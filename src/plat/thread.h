@@ -52,6 +52,11 @@ int thread_id(void);
 /* Gives the rest of the time slice away. */
 void thread_yield(void);
 
+/* Has every running thread of the program pass a full memory barrier, so that those who often need
+ * one do without. False: the system has no such call. A few microseconds; the first call of all may
+ * take some milliseconds. Any thread. */
+bool thread_barrier_all(void);
+
 /* A lock that sleeps. All-zero is valid and unlocked. */
 struct CAPABILITY("mutex") mutex {
     pthread_mutex_t handle;

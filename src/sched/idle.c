@@ -114,11 +114,80 @@ static void renounce(struct core *c)
     mutex_unlock(&s->lock);
 }
 
+/* Looks at the timers of those who are in long slices, and fires what is late. How long this may be
+ * left alone now; 0: something was fired. */
+static uint64_t watch(struct core *c, uint64_t now)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t timeout = UINT64_MAX, fired = c->stats.timers_fired;
+
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        struct core *other = &s->cores[i];
+        uint64_t late, left = WATCH_NS;
+
+        if (other == c || !atomic_load_explicit(&other->is_busy, memory_order_relaxed) ||
+            atomic_load_explicit(&other->asleep_ns, memory_order_relaxed) != 0)
+            continue;
+        late = deadline_after(atomic_load_explicit(&other->earliest_ns, memory_order_relaxed),
+                              LATE_IDLE_NS);
+        if (late <= now)
+            (void)core_fire_late(c, other, now);
+        else if (late - now < left)
+            left = late - now;
+        if (left < timeout)
+            timeout = left;
+    }
+    if (c->stats.timers_fired != fired)
+        return 0;
+    return timeout < WATCH_LEAST_NS ? WATCH_LEAST_NS : timeout;
+}
+
+static bool is_idle(struct core *c)
+{
+    bool is;
+
+    mutex_lock(&c->pub.scheduler->lock);
+    is = c->is_idle;
+    mutex_unlock(&c->pub.scheduler->lock);
+    return is;
+}
+
+static void poll_asleep(struct core *c, uint64_t timeout)
+{
+    uint64_t begin = clock_monotonic_ns();
+
+    COUNT(c->stats.sleeps, 1);
+    atomic_store_explicit(&c->asleep_ns, begin, memory_order_relaxed);
+    tick_pause(&c->tick);
+    core_poll(c, timeout);
+    tick_resume(&c->tick);
+    atomic_store_explicit(&c->asleep_ns, 0, memory_order_relaxed);
+    COUNT(c->stats.idle_ns, clock_monotonic_ns() - begin);
+}
+
+/* Sleeps for at most `timeout`, a watcher of those who are busy meanwhile. */
+static void sleep_watching(struct core *c, uint64_t timeout)
+{
+    struct scheduler *s = c->pub.scheduler;
+    uint64_t begin = clock_monotonic_ns(), now = begin, piece;
+
+    while ((piece = watch(c, now)) > 0) {
+        uint64_t left = timeout - (now - begin), before = now;
+
+        poll_asleep(c, piece < left ? piece : left);
+        now = clock_monotonic_ns();
+        /* Woken before its time, maybe for a timer of its own. */
+        if (now - before < piece || now - begin >= timeout || scheduler_stopping(s) ||
+            !is_idle(c) || core_slot(c) || ring_count(&c->ring) > 0 || fifo_count(&s->global) > 0)
+            return;
+    }
+}
+
 /* Sleeps until something may have come: announced before, all queues looked at since. */
 static void sleep_until_event(struct core *c, bool has_surplus)
 {
     struct scheduler *s = c->pub.scheduler;
-    uint64_t next, now, begin, timeout = UINT64_MAX;
+    uint64_t next, now, timeout = UINT64_MAX;
 
     if (s->options.hooks.before_sleep)
         s->options.hooks.before_sleep(&c->pub);
@@ -131,14 +200,13 @@ static void sleep_until_event(struct core *c, bool has_surplus)
         timeout = SURPLUS_SLEEP_NS;
     if (scheduler_stopping(s)) /* a stop after this look ends the wait */
         return;
-    COUNT(c->stats.sleeps, 1);
-    begin = clock_monotonic_ns();
-    atomic_store_explicit(&c->asleep_ns, begin, memory_order_relaxed);
-    tick_pause(&c->tick);
-    core_poll(c, timeout);
-    tick_resume(&c->tick);
-    atomic_store_explicit(&c->asleep_ns, 0, memory_order_relaxed);
-    COUNT(c->stats.idle_ns, clock_monotonic_ns() - begin);
+    if (s->is_shared && !s->options.virtual_clock && timeout > 0 &&
+        !atomic_exchange_explicit(&s->has_watcher, true, memory_order_relaxed)) {
+        sleep_watching(c, timeout);
+        atomic_store_explicit(&s->has_watcher, false, memory_order_relaxed);
+    } else {
+        poll_asleep(c, timeout);
+    }
 }
 
 /* Deterministic runs: time goes on when nothing is ready. */

@@ -33,6 +33,13 @@
 #define BUSY_TIME_NS                                                                               \
     (20 * NS_PER_MS)  /* so long after a used-up slice more of them are to be expected, */
 #define BUSY_RUNS 64u /* or for so many slices */
+#define LONG_RUN_NS                                                                                \
+    (250 * NS_PER_US) /* more of a run, though it did not use up its slice, counts as busy too */
+#define LATE_IDLE_NS                                                                               \
+    (100 * NS_PER_US) /* a timer of a busy worker that is so late is fired by an idle one, */
+#define LATE_BUSY_NS   (2 * NS_PER_MS) /* and so late by any other */
+#define WATCH_NS       NS_PER_MS       /* an idle worker looks so often whether there are any */
+#define WATCH_LEAST_NS (50 * NS_PER_US)
 
 /* A worker in full. What is not marked is its own thread's. */
 struct core {
@@ -48,10 +55,15 @@ struct core {
 
     uint32_t switches;      /* since the last look */
     uint64_t look_cycles;   /* the next look is due when the counter is there */
+    uint64_t look_ns;       /* when the last one was, by the clock */
+    uint64_t looked_cycles; /* and by the counter */
+    uint64_t check_cycles;  /* what the counter was when the loop read it last */
+    uint32_t check_mask;    /* which it does after every run, or (3) after every fourth */
     uint64_t cycles_per_ms; /* measured; a low guess at first */
     uint64_t base_cycles, base_ns;
     uint64_t polled_ns;
     uint64_t cpu_seen_ns;  /* the thread's CPU time when scheduler_slice_ns last asked for it */
+    uint64_t busy_ns;      /* when a long slice ended last */
     uint64_t busy_runs;    /* how many had run then */
     uint64_t alarm_ns;     /* an extra tick comes then; DEADLINE_NEVER: none */
     uint64_t alarm_for_ns; /* because of this deadline; DEADLINE_NEVER: none */
@@ -72,8 +84,9 @@ struct core {
     struct fifo
         overflow; /* under lock: what the ring has no room for; younger than all in the ring */
     struct fifo used_up; /* under lock */
-    /* Slices get used up here, so that whoever comes in between must stop one. */
+    /* Slices are long here, so that whoever comes in between must stop one. */
     _Atomic bool is_busy;
+    _Atomic bool is_visited;      /* another worker fires timers of this wheel: see timer.c */
     _Atomic uint64_t earliest_ns; /* no timer of the wheel fires before; maybe too early */
     struct spinlock wheel_lock;
     struct wheel wheel; /* under wheel_lock */
@@ -110,6 +123,7 @@ struct scheduler {
     _Atomic uint64_t virtual_ns;
     _Atomic uint32_t searching;  /* workers that look for work to steal, or have been woken to */
     _Atomic uint32_t idle_count; /* length of the list of the idle */
+    atomic_bool has_watcher;     /* an idle worker that looks after the timers of busy ones */
 
     struct mutex lock;
     struct condition stopped;
@@ -172,6 +186,9 @@ void core_tick(void *data, void *ucontext);
 
 /* Fires what is due. Own thread. */
 void core_run_timers(struct core *c, uint64_t now_ns);
+/* Fires on `c` what is due in the wheel of another worker. False: that cannot be done, or somebody
+ * else is at it. Own thread of `c`. */
+bool core_fire_late(struct core *c, struct core *of, uint64_t now_ns);
 /* No timer fires before this; DEADLINE_NEVER: none will. Puts in order those that were moved or
  * cleared while they were armed and come first, so that nobody wakes up for them. Own thread. */
 uint64_t core_next_deadline(struct core *c);

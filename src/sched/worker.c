@@ -226,10 +226,22 @@ static void set_alarm(struct core *c)
         c->alarm_ns = deadline;
 }
 
+/* A slice was long: others that wait for this worker have to stop the next ones. */
+static void mark_busy(struct core *c, uint64_t now)
+{
+    c->busy_ns = now;
+    c->busy_runs = c->stats.runs;
+    if (atomic_load_explicit(&c->is_busy, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&c->is_busy, true, memory_order_relaxed);
+    if (c->pub.scheduler->is_shared) /* somebody shall look after our timers */
+        core_notify_if_idle(c);
+}
+
 /* After a look: what the alarm was for is over. */
 static void renew_alarm(struct core *c, uint64_t now)
 {
-    if (now - c->pub.used_up_ns > BUSY_TIME_NS && c->stats.runs - c->busy_runs > BUSY_RUNS &&
+    if (now - c->busy_ns > BUSY_TIME_NS && c->stats.runs - c->busy_runs > BUSY_RUNS &&
         fifo_count(&c->used_up) == 0) {
         atomic_store_explicit(&c->is_busy, false, memory_order_relaxed);
         return;
@@ -250,6 +262,34 @@ static bool is_used_up(struct core *c)
 
 /* ---- Running ---- */
 
+/* When the next look is due: with the next timer, but soon in any case. */
+static void plan_look(struct core *c, uint64_t now, uint64_t cycles)
+{
+    uint64_t next = atomic_load_explicit(&c->earliest_ns, memory_order_relaxed);
+    uint64_t delay = LOOK_TIME_NS;
+
+    if (next < now + delay)
+        delay = next > now ? next - now : 0;
+    c->look_ns = now;
+    c->looked_cycles = cycles;
+    c->look_cycles = cycles + c->cycles_per_ms * delay / NS_PER_MS;
+}
+
+/* Fires what other workers leave for too long: the system may not run them. */
+static void look_at_others(struct core *c, uint64_t now)
+{
+    struct scheduler *s = c->pub.scheduler;
+
+    for (uint32_t i = 0; i < s->worker_count; i++) {
+        struct core *other = &s->cores[i];
+
+        if (other != c &&
+            UNLIKELY(deadline_after(atomic_load_explicit(&other->earliest_ns, memory_order_relaxed),
+                                    LATE_BUSY_NS) < now))
+            (void)core_fire_late(c, other, now);
+    }
+}
+
 /* What happens every now and then while there is work. */
 void core_look(struct core *c, bool after_tick)
 {
@@ -267,8 +307,8 @@ void core_look(struct core *c, bool after_tick)
             c->cycles_per_ms = (uint64_t)((double)(cycles - c->base_cycles) / ms) + 1;
         }
     }
-    c->look_cycles = cycles + c->cycles_per_ms * (LOOK_TIME_NS / NS_PER_MS);
     core_run_timers(c, now);
+    plan_look(c, now, cycles);
     if (atomic_load_explicit(&c->io_count, memory_order_relaxed) > 0 ||
         atomic_load_explicit(&c->io_closed, memory_order_relaxed)) {
         if (after_tick || now - c->polled_ns >= POLL_TIME_NS) {
@@ -278,6 +318,8 @@ void core_look(struct core *c, bool after_tick)
     }
     if (UNLIKELY(atomic_load_explicit(&c->is_busy, memory_order_relaxed)))
         renew_alarm(c, now);
+    if (c->pub.scheduler->is_shared)
+        look_at_others(c, now);
     core_take_global(c);
     if (after_tick && c->pub.scheduler->is_shared &&
         ring_count(&c->ring) + fifo_count(&c->used_up) > 0)
@@ -329,8 +371,7 @@ again:
         is_short = !is_used_up(c);
         if (!s->options.deterministic) {
             c->pub.used_up_ns = clock_monotonic_ns();
-            c->busy_runs = c->stats.runs;
-            atomic_store_explicit(&c->is_busy, true, memory_order_relaxed);
+            mark_busy(c, c->pub.used_up_ns);
         }
         core_look(c, true);
         if (is_short) {
@@ -360,6 +401,18 @@ again:
     }
 }
 
+/* Reads the cycle counter: after every run when runs are long, else after some. */
+static bool look_is_due(struct core *c)
+{
+    uint64_t cycles = clock_cycles(), took = cycles - c->check_cycles;
+
+    if (UNLIKELY(took > c->cycles_per_ms * LONG_RUN_NS / NS_PER_MS) && c->check_mask == 0)
+        mark_busy(c, clock_monotonic_ns());
+    c->check_cycles = cycles;
+    c->check_mask = took > c->cycles_per_ms / 16 ? 0 : 3;
+    return (int64_t)(cycles - c->look_cycles) > 0;
+}
+
 static void loop(struct core *c, uint64_t *seen)
 {
     struct scheduler *s = c->pub.scheduler;
@@ -367,14 +420,19 @@ static void loop(struct core *c, uint64_t *seen)
     while (!scheduler_stopping(s)) {
         struct task *t = core_pick(c);
 
-        if (UNLIKELY(!t) && !(t = core_idle(c, seen)))
-            continue;
+        if (UNLIKELY(!t)) {
+            t = core_idle(c, seen);
+            c->check_cycles = clock_cycles();
+            c->check_mask = 0;
+            if (!t)
+                continue;
+        }
         run_task(c, t);
         c->switches++;
         /* Real time must not decide in deterministic runs. */
         if (UNLIKELY(c->switches >= LOOK_SWITCHES || c->pub.tick ||
-                     ((c->switches & 3) == 0 && !s->options.deterministic &&
-                      (int64_t)(clock_cycles() - c->look_cycles) > 0)))
+                     ((c->switches & c->check_mask) == 0 && !s->options.deterministic &&
+                      look_is_due(c))))
             core_look(c, c->pub.tick != 0);
     }
 }

@@ -489,3 +489,112 @@ TEST(a_wake_from_outside_ends_the_slice_of_who_computes)
     scheduler_free(s);
     CHECK(stopper.slices == 4);
 }
+
+/* ---- Timers of a worker that does not get to them are fired by another ---- */
+
+struct hostage {
+    struct task task; /* first */
+    struct timer timer;
+    uint32_t slices;
+    atomic_bool is_free;
+};
+
+static void hostage_fire(struct timer *t, struct worker *w)
+{
+    (void)w;
+    atomic_store(&CONTAINER_OF(t, struct hostage, timer)->is_free, true);
+}
+
+/* Does not return before its timer has fired. */
+static enum task_result hostage_run(struct task *t, struct worker *w)
+{
+    struct hostage *h = (struct hostage *)t;
+    uint64_t begin = clock_monotonic_ns();
+
+    if (h->slices++ < 4) { /* so that its worker counts as busy */
+        while (clock_monotonic_ns() - begin < NS_PER_MS)
+            cpu_relax();
+        return TASK_YIELD;
+    }
+    for (int i = 0; i < 20; i++) {
+        atomic_store(&h->is_free, false);
+        timer_set(w->scheduler, w, &h->timer, clock_monotonic_ns() + NS_PER_MS);
+        while (!atomic_load(&h->is_free))
+            cpu_relax();
+    }
+    scheduler_stop(w->scheduler);
+    return TASK_DONE;
+}
+
+static const struct task_class hostage_class = {hostage_run, mover_done, NULL};
+
+TEST(an_idle_worker_fires_the_timers_of_one_in_a_long_slice)
+{
+    struct scheduler *s = make_workers(2);
+    struct hostage h = {0};
+
+    if (thread_barrier_all()) { /* else the system has no such thing */
+        task_init(&h.task, &hostage_class);
+        timer_init(&h.timer, hostage_fire);
+        task_start(s, NULL, &h.task);
+        EXPECT(scheduler_run(s, NULL));
+        CHECK(h.slices == 5);
+    }
+    scheduler_free(s);
+}
+
+/* Tasks whose deadlines move, on workers that fire each other's timers as soon as they can. */
+struct prey {
+    struct task task; /* first */
+    struct timer timer;
+    struct prng prng;
+    uint32_t sleeps;
+    atomic_uint *left;
+};
+
+static void prey_fire(struct timer *t, struct worker *w)
+{
+    task_wake(w->scheduler, w, &CONTAINER_OF(t, struct prey, timer)->task);
+}
+
+static enum task_result prey_run(struct task *t, struct worker *w)
+{
+    struct prey *p = (struct prey *)t;
+    uint64_t now = clock_monotonic_ns(), busy = prng_below(&p->prng, 400 * NS_PER_US);
+
+    if (timer_expired(&p->timer, now) && p->sleeps-- == 0) {
+        if (atomic_fetch_sub(p->left, 1) == 1)
+            scheduler_stop(w->scheduler);
+        return TASK_DONE;
+    }
+    while (clock_monotonic_ns() - now < busy)
+        cpu_relax();
+    /* First late, then earlier, then later again. */
+    timer_set(w->scheduler, w, &p->timer, now + 5 * NS_PER_MS);
+    timer_set(w->scheduler, w, &p->timer, now + prng_below(&p->prng, NS_PER_MS));
+    timer_set(w->scheduler, w, &p->timer, now + prng_below(&p->prng, NS_PER_MS));
+    return TASK_PARK;
+}
+
+static const struct task_class prey_class = {prey_run, mover_done, NULL};
+
+TEST(no_timer_is_lost_when_workers_fire_those_of_others)
+{
+    struct scheduler *s = make_workers(4);
+    struct prey prey[12] = {0};
+    atomic_uint left = ARRAY_COUNT(prey);
+
+    for (uint32_t i = 0; i < ARRAY_COUNT(prey); i++) {
+        prey[i].prng.state = i;
+        prey[i].sleeps = 300;
+        prey[i].left = &left;
+        task_init(&prey[i].task, &prey_class);
+        timer_init(&prey[i].timer, prey_fire);
+        task_start(s, NULL, &prey[i].task);
+    }
+    EXPECT(scheduler_run(s, NULL));
+    CHECK(atomic_load(&left) == 0);
+    for (uint32_t i = 0; i < ARRAY_COUNT(prey); i++)
+        timer_cancel(s, &prey[i].timer);
+    scheduler_free(s);
+}
