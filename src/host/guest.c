@@ -202,6 +202,13 @@ void guest_free(struct guest *g, struct vm_worker *w)
     host_module_unref(m);
 }
 
+static bool release_some(struct process *p)
+{
+    struct guest *g = p->body;
+
+    return LIKELY(g->wasi == NULL) || wasi_free_some(g->wasi);
+}
+
 static void release(struct process *p, struct worker *w)
 {
     struct guest *g = p->body;
@@ -389,7 +396,7 @@ static void prefetch(const void *body)
     __builtin_prefetch(body);
 }
 
-const struct process_class guest_class = {run, release, prefetch};
+const struct process_class guest_class = {run, release, prefetch, release_some};
 
 bool host_spawn(struct host *h, struct environment *e, struct host_module *m, struct config *config,
                 struct slice entry, uint64_t *id, struct error *err)

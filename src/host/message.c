@@ -291,12 +291,12 @@ struct outcome host_message_receive(struct guest *g, uint32_t tags, uint32_t tag
     if (UNLIKELY(p->is_dying))
         return guest_park();
     if (p->wait.kind == WAIT_NONE) {
-        if (timeout_ms == 0)
+        if (timeout_ms == 0 && LIKELY(!process_is_behind(p)))
             return done(LUN_TIMEOUT);
         if (few)
             memcpy(first, wanted, few * sizeof(*first));
         wait_message(p, first, tag_count, guest_deadline_ms(g, timeout_ms), 0);
-        return guest_park();
+        return UNLIKELY(process_is_behind(p)) ? guest_yield() : guest_park();
     }
     return wait_expired(p) ? timed_out(g) : guest_park();
 }

@@ -166,8 +166,9 @@ struct outcome host_process_kill(struct guest *g, uint64_t process_id)
     struct process *p = g->process;
 
     process_kill(p->environment, process_id);
-    /* A process that kills itself stops here rather than at the end of its slice. */
-    if (process_id == host_process_process_id(g).value && !process_handle_signals(p))
+    /* A process that kills itself stops here rather than at the end of its slice; before it could
+     * go on it finds the signal. */
+    if (process_id == host_process_process_id(g).value)
         return guest_park();
     return done(0);
 }

@@ -122,6 +122,22 @@ bool bonds_remove(struct bonds *b, struct actors *a, enum bond_kind kind, uint64
     return true;
 }
 
+void bonds_drop_first(struct bonds *b, struct actors *a)
+{
+    struct bond *first = b->first;
+
+    mem_free(b->index);
+    b->index = NULL;
+    b->first = first->next;
+    if (b->first)
+        b->first->prev = NULL;
+    else
+        b->last = NULL;
+    b->count--;
+    b->link_count -= first->kind == BOND_LINK;
+    pool_give(&a->bonds, actors_worker(a), first);
+}
+
 void bonds_deinit(struct bonds *b, struct actors *a)
 {
     struct bond *next;

@@ -43,6 +43,9 @@ struct bond *bonds_find(const struct bonds *b, enum bond_kind kind, uint64_t pro
 /* Removes it; false: there was none. */
 bool bonds_remove(struct bonds *b, struct actors *a, enum bond_kind kind, uint64_t process_id);
 
+/* Removes the oldest, for who empties them one by one: from now on nothing is found. */
+void bonds_drop_first(struct bonds *b, struct actors *a);
+
 void bonds_deinit(struct bonds *b, struct actors *a);
 
 #endif

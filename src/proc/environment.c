@@ -109,7 +109,7 @@ void environment_free(struct environment *e)
     for (uint32_t i = 1; i < pool_fresh(e->processes); i++) {
         struct process *p = environment_block(e, i);
 
-        if (atomic_load_explicit(&p->inbox, memory_order_acquire) & INBOX_ALIVE)
+        if ((atomic_load_explicit(&p->inbox, memory_order_acquire) & INBOX_ALIVE) || p->ending)
             process_drop(p);
         if (p->timer.fire)
             timer_cancel(e->actors->scheduler, &p->timer);

@@ -14,7 +14,7 @@ struct actors;
 struct mailbox;
 
 #define GRAVE_COUNT_MIN 512u /* fewer messages are freed on the spot */
-#define GRAVE_BATCH     256u /* messages that are freed in one slice */
+#define GRAVE_BATCH     16u  /* messages that are freed in one slice */
 
 struct grave {
     struct task task; /* parked, or at work */

@@ -5,7 +5,8 @@
 
 #include "proc/environment.h"
 
-/* Ends a process that will not run any more, without telling anybody. Scheduler stopped. */
+/* Ends a process that will not run any more, without telling anybody, or brings its end to an end.
+ * Scheduler stopped. */
 void process_drop(struct process *p);
 
 /* Frees the control blocks kept for later environments. */

@@ -15,6 +15,23 @@
  */
 #define ROUNDS_MAX 4
 
+#define SIGNALS_PIECE   64u /* signals that are handled without a pause */
+#define RESOURCES_PIECE 64u  /* resources that are dropped */
+#define BONDS_PIECE     256u /* links and monitors that are told */
+
+/* How far the end of a process has come: process.ending. What it waited for is over then, so the
+ * words of its wait keep what is left. */
+enum ending {
+    ENDING_NOT,
+    ENDING_SIGNALS,   /* the inbox is closed; wait.value: the number of what was in it */
+    ENDING_BODY,      /* the body is to be released */
+    ENDING_RESOURCES, /* and what else it holds */
+    ENDING_LINKS,     /* bonds are told; wait.value: the next one to look at */
+    ENDING_LATE,
+    ENDING_MONITORS, /* and are freed with that */
+    ENDING_LAST,
+};
+
 static struct process *of_task(struct task *t)
 {
     return CONTAINER_OF(t, struct process, task);
@@ -216,46 +233,74 @@ static void handle_late(struct process *p, struct message *m)
     message_free(a, m);
 }
 
-/* Handles what `word`, taken out of the inbox, leads to: the newest node first, so turn it round.
- */
-static void handle_all(struct process *p, uint64_t word, bool at_rest)
+/* Signals that are not handled yet are a list, oldest first; while it is being made out of the
+ * stack that the inbox was, `next_number` of its first is the rest of the stack. */
+
+/* Turns a piece of the stack that begins at `number` round, in front of `first`. */
+static struct message *turn_round(struct process *p, struct message *first, uint32_t number)
 {
     struct actors *a = p->environment->actors;
-    struct message *oldest = NULL;
-    uint32_t number = (uint32_t)word >> INBOX_NODE_SHIFT;
     int32_t weight = 0;
 
-    while (number != 0) {
+    for (uint32_t i = 0; i < SIGNALS_PIECE && number != 0; i++) {
         struct message *m = message_at(a, number);
 
         number = m->next_number;
         if (UNLIKELY(number != 0)) /* the first one in was not counted */
             weight += inbox_weight(m);
-        m->next = oldest;
-        oldest = m;
+        m->next = first;
+        first = m;
     }
     if (UNLIKELY(weight != 0))
         atomic_fetch_add_explicit(&p->room, weight, memory_order_relaxed);
-    while (oldest) {
-        struct message *m = oldest;
+    first->next_number = number;
+    return first;
+}
 
-        oldest = m->next;
-        if (LIKELY(!p->is_dying))
-            handle(p, m, at_rest);
-        else
-            handle_late(p, m);
+/* Handles a piece of the list, or leaves it for later if it is not complete yet. */
+static void handle_some(struct process *p, struct message *first, bool at_rest)
+{
+    if (LIKELY(first->next_number == 0)) {
+        for (uint32_t i = 0; i < SIGNALS_PIECE && first; i++) {
+            struct message *m = first;
+
+            first = m->next;
+            if (LIKELY(!p->is_dying))
+                handle(p, m, at_rest);
+            else
+                handle_late(p, m);
+        }
+        if (UNLIKELY(first != NULL))
+            first->next_number = 0;
     }
+    p->timer.generation = first ? message_number(p->environment->actors, first) : 0;
+}
+
+/* The same for signals that were left. */
+static void handle_more(struct process *p, bool at_rest)
+{
+    struct message *first = message_at(p->environment->actors, p->timer.generation);
+
+    if (first->next_number != 0)
+        first = turn_round(p, first, first->next_number);
+    handle_some(p, first, at_rest);
 }
 
 static bool handle_signals(struct process *p, bool at_rest)
 {
     uint64_t word = atomic_load_explicit(&p->inbox, memory_order_relaxed);
 
-    if ((uint32_t)word != INBOX_ALIVE) {
+    if (UNLIKELY(process_is_behind(p))) {
+        handle_more(p, at_rest);
+    } else if ((uint32_t)word != INBOX_ALIVE) {
+        uint32_t number;
+
         /* acquire: pairs with the release in signal_send */
         word = atomic_exchange_explicit(&p->inbox, (word & ~(uint64_t)UINT32_MAX) | INBOX_ALIVE,
                                         memory_order_acquire);
-        handle_all(p, word, at_rest);
+        number = (uint32_t)word >> INBOX_NODE_SHIFT;
+        if (number != 0)
+            handle_some(p, turn_round(p, NULL, number), at_rest);
     }
     return !p->is_dying;
 }
@@ -286,15 +331,12 @@ static enum link_reason reason_for_links(const struct process *p)
                                                                              : LINK_FAILURE;
 }
 
-static void tell(struct process *p, enum bond_kind kind, enum signal_kind signal, uint8_t value)
+static void tell(struct process *p, const struct bond *b, enum signal_kind signal, uint8_t value)
 {
     struct environment *e = p->environment;
-    uint64_t self = process_id(p);
 
-    for (struct bond *b = p->bonds.first; b; b = b->next) {
-        if (b->kind == kind && process_exists(e, b->process_id))
-            signal_send(e, b->process_id, signal_new(e->actors, signal, self, b->tag, value));
-    }
+    if (process_exists(e, b->process_id))
+        signal_send(e, b->process_id, signal_new(e->actors, signal, process_id(p), b->tag, value));
 }
 
 static void log_death(struct process *p)
@@ -329,22 +371,117 @@ static void actors_count_at(const struct actors *a, const struct worker *w, uint
     counts_add(&a->counts, w ? w->index : POOL_OUTSIDE, kind, n);
 }
 
-/* Closes the inbox, by which the id ceases to exist, and releases what the process holds. */
-static void release(struct process *p, struct worker *w)
+/* Closes the inbox, by which the id ceases to exist. */
+static void close_inbox(struct process *p)
 {
-    struct actors *a = p->environment->actors;
     uint64_t word = process_id(p) & ~(uint64_t)UINT32_MAX;
 
     p->is_dying = true;
-    /* acquire: as in process_handle_signals; release: as in process_exists */
-    handle_all(p, atomic_exchange_explicit(&p->inbox, word, memory_order_acq_rel), false);
+    p->ending = ENDING_SIGNALS;
+    /* acquire: as in handle_signals; release: as in process_exists */
+    word = atomic_exchange_explicit(&p->inbox, word, memory_order_acq_rel);
     wait_cancel(p);
-    p->class_->release(p, w);
-    resources_sweep(p);
-    actors_count_at(a, w, COUNT_EXITS + p->exit_reason, 1);
-    if (UNLIKELY(p->mailbox.count > 0))
-        actors_count_at(a, w, COUNT_MESSAGES_DROPPED, p->mailbox.count);
-    grave_bury(a, w, &p->mailbox);
+    p->wait.value = (uint32_t)word >> INBOX_NODE_SHIFT;
+}
+
+/* A piece of what has come before the end. False: there is more. */
+static bool handle_last(struct process *p)
+{
+    uint32_t number;
+
+    if (process_is_behind(p)) {
+        handle_more(p, false);
+    } else if (p->wait.value != 0) {
+        number = (uint32_t)p->wait.value;
+        p->wait.value = 0;
+        handle_some(p, turn_round(p, NULL, number), false);
+    }
+    return !process_is_behind(p) && p->wait.value == 0;
+}
+
+/* A piece of releasing what the process holds. False: there is more. `w`: NULL where the scheduler
+ * has stopped. */
+static bool release(struct process *p, struct worker *w)
+{
+    struct actors *a = p->environment->actors;
+
+    switch ((enum ending)p->ending) {
+    case ENDING_NOT:
+        close_inbox(p);
+        __attribute__((fallthrough));
+    case ENDING_SIGNALS:
+        if (!handle_last(p))
+            return false;
+        p->ending = ENDING_BODY;
+        __attribute__((fallthrough));
+    case ENDING_BODY:
+        if (p->class_->release_some && !p->class_->release_some(p))
+            return false;
+        p->class_->release(p, w);
+        p->ending = ENDING_RESOURCES;
+        __attribute__((fallthrough));
+    case ENDING_RESOURCES:
+        if (!resources_sweep(p, RESOURCES_PIECE))
+            return false;
+        actors_count_at(a, w, COUNT_EXITS + p->exit_reason, 1);
+        if (UNLIKELY(p->mailbox.count > 0))
+            actors_count_at(a, w, COUNT_MESSAGES_DROPPED, p->mailbox.count);
+        grave_bury(a, w, &p->mailbox);
+        p->ending = ENDING_LINKS;
+        p->wait.value = (uintptr_t)p->bonds.first;
+        break;
+    case ENDING_LINKS:
+    case ENDING_LATE:
+    case ENDING_MONITORS:
+    case ENDING_LAST:
+        break;
+    }
+    return true;
+}
+
+/* Tells one bond in one of three rounds through all of them; the next one. */
+static struct bond *tell_one(struct process *p, struct bond *b)
+{
+    struct bond *next = b->next;
+
+    if (p->ending == ENDING_LINKS) {
+        if (b->kind == BOND_LINK)
+            tell(p, b, SIGNAL_LINK_DIED, (uint8_t)reason_for_links(p));
+    } else if (p->ending == ENDING_LATE) {
+        if (b->kind == BOND_LATE)
+            tell(p, b, SIGNAL_LINK_DIED, LINK_NO_PROCESS);
+    } else {
+        if (b->kind == BOND_MONITOR)
+            tell(p, b, SIGNAL_PROCESS_DIED, 0);
+        bonds_drop_first(&p->bonds, p->environment->actors);
+    }
+    return next;
+}
+
+/* A piece of telling those who are to hear of the death. False: there is more. */
+static bool tell_some(struct process *p)
+{
+    struct bond *b = (struct bond *)(uintptr_t)p->wait.value;
+
+    for (uint32_t i = 0; i < BONDS_PIECE; i++) {
+        while (!b && p->ending < ENDING_MONITORS && p->bonds.first) {
+            p->ending++;
+            b = p->bonds.first;
+        }
+        if (!b)
+            return true;
+        b = tell_one(p, b);
+    }
+    p->wait.value = (uintptr_t)b;
+    return false;
+}
+
+/* A piece of what is done instead where nobody is told. */
+static bool drop_bonds(struct process *p)
+{
+    for (uint32_t i = 0; i < BONDS_PIECE && p->bonds.first; i++)
+        bonds_drop_first(&p->bonds, p->environment->actors);
+    return !p->bonds.first;
 }
 
 static void drop_config(struct process *p)
@@ -355,22 +492,22 @@ static void drop_config(struct process *p)
     p->config = NULL;
 }
 
-static void end(struct process *p, struct worker *w)
+/* A piece of the end. False: there is more. */
+static bool end(struct process *p, struct worker *w)
 {
     struct environment *e = p->environment;
+    bool is_silent = atomic_load_explicit(&e->is_ending, memory_order_relaxed);
     char words[80] = "";
 
-    release(p, w);
-    if (!atomic_load_explicit(&e->is_ending, memory_order_relaxed)) {
-        if (UNLIKELY(p->exit_reason >= EXIT_KILLED))
+    if (p->ending < ENDING_LINKS) {
+        if (!release(p, w))
+            return false;
+        if (UNLIKELY(p->exit_reason >= EXIT_KILLED) && !is_silent)
             log_death(p);
-        if (p->bonds.first) {
-            tell(p, BOND_LINK, SIGNAL_LINK_DIED, (uint8_t)reason_for_links(p));
-            tell(p, BOND_LATE, SIGNAL_LINK_DIED, LINK_NO_PROCESS);
-            tell(p, BOND_MONITOR, SIGNAL_PROCESS_DIED, 0);
-        }
     }
-    bonds_deinit(&p->bonds, e->actors);
+    if (is_silent ? !drop_bonds(p) : p->bonds.first && !tell_some(p))
+        return false;
+    p->ending = ENDING_LAST;
     if (UNLIKELY(p->exit_reason == EXIT_LIMIT))
         process_limit_words(p, words, sizeof(words));
     drop_config(p);
@@ -384,14 +521,18 @@ static void end(struct process *p, struct worker *w)
         if (!scheduler_stopping(e->actors->scheduler))
             environment_end(e);
     }
+    return true;
 }
 
 void process_drop(struct process *p)
 {
-    p->exit_reason = EXIT_KILLED;
-    release(p, NULL);
+    if (p->ending == ENDING_NOT)
+        p->exit_reason = EXIT_KILLED;
+    while (!release(p, NULL))
+        ;
     bonds_deinit(&p->bonds, p->environment->actors);
     drop_config(p);
+    p->ending = ENDING_NOT;
 }
 
 /* ---- CPU time ---- */
@@ -427,12 +568,14 @@ static enum task_result run(struct task *t, struct worker *w)
     struct process *p = of_task(t);
     enum task_result result = TASK_YIELD;
 
-    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+    for (unsigned round = 0; round < ROUNDS_MAX && !p->is_dying; round++) {
         if (UNLIKELY(atomic_load_explicit(&p->environment->is_ending, memory_order_relaxed)) &&
             !p->is_dying)
             die(p, EXIT_KILLED);
         if (!handle_signals(p, true))
             break;
+        if (UNLIKELY(process_is_behind(p)))
+            return TASK_YIELD;
         if (UNLIKELY(p->is_clocked)) {
             result = run_clocked(p, w);
         } else {
@@ -446,14 +589,13 @@ static enum task_result run(struct task *t, struct worker *w)
             break;
         if (result != TASK_PARK)
             return result;
-        if (park(p, w))
+        if (LIKELY(!process_is_behind(p)) && park(p, w))
             return TASK_PARK;
         result = TASK_YIELD;
     }
     if (!p->is_dying)
         return result;
-    end(p, w);
-    return TASK_DONE;
+    return end(p, w) ? TASK_DONE : TASK_YIELD;
 }
 
 /* Gives the control block back, for a process with the next generation. */
@@ -464,6 +606,7 @@ static void give_back(struct process *p, uint32_t worker)
     bool is_ending = atomic_load_explicit(&e->is_ending, memory_order_relaxed);
     uint32_t generation = INBOX_GENERATION(process_id(p));
 
+    p->ending = ENDING_NOT;
     if (UNLIKELY(generation == UINT32_MAX)) {
         /* release: as in pool_give */
         atomic_fetch_add_explicit(&e->retired, 1, memory_order_release);
@@ -532,6 +675,8 @@ struct process *process_prepare(struct environment *e, const struct spawn_option
     p->exit_status = 0;
     p->exit_limit = LIMIT_NONE;
     p->is_dying = false;
+    p->ending = ENDING_NOT;
+    p->timer.generation = 0;
     p->die_when_link_dies = true;
     p->has_timer = false;
     p->is_clocked = c->cpu_max_ms != CONFIG_UNLIMITED || c->fuel_max != 0 || e->actors->is_tickless;

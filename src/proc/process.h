@@ -11,7 +11,11 @@
  * which is also the moment at which the id stops existing; the body releases what it holds, then
  * the tables of resources and the mailbox are dropped; then links are told in the order they were
  * made, those that wanted a link too late, and monitors. So whoever hears of a death finds the
- * process gone and its resources free. */
+ * process gone and its resources free.
+ *
+ * No step of that, nor of handling signals, grows with what the process has: what is long is done
+ * in pieces, and others run in between. Until all signals that were taken from the inbox at a time
+ * are handled, the body does not run. */
 #ifndef PROC_PROCESS_H
 #define PROC_PROCESS_H
 
@@ -60,6 +64,9 @@ struct process_class {
     /* A hint: a process with this body runs soon, or did so once: `body` may be gone. May be NULL.
      */
     void (*prefetch)(const void *body);
+    /* Called before release, as often as it returns false, and others run in between: frees some of
+     * what the body holds, so that release has little left to do. May be NULL. */
+    bool (*release_some)(struct process *p);
 };
 
 /* The bytes of a control block: 24 task, 48 timer, 40 wait, 48 mailbox, 32 links, 64 the process.
@@ -70,6 +77,7 @@ struct process {
     uint8_t exit_status; /* what the body passed to process_set_exit */
     uint8_t exit_limit;  /* enum exit_limit */
     /* Bits, of the owning task only. */
+    uint8_t ending : 3;          /* how far its end has come: process.c */
     bool is_dying : 1;           /* killed or done: the body never runs again */
     bool die_when_link_dies : 1; /* true at first */
     bool has_timer : 1;          /* the timer's deadline is not DEADLINE_NEVER */
@@ -85,7 +93,9 @@ struct process {
     struct bonds bonds;
     struct resources *resources; /* NULL: none yet */
     _Atomic uint64_t cpu_ns;     /* see process_cpu_ns; written by the owning task only */
-    struct timer timer;          /* wakes the task at the wait's deadline */
+    /* Wakes the task at the wait's deadline. Its `generation` is the number of the first of those
+     * signals that were taken from the inbox and are not handled yet, 0: none. */
+    struct timer timer;
 };
 
 static_assert(sizeof(struct process) == 256, "all the metadata of a process");
@@ -167,9 +177,17 @@ static inline void process_set_body(struct process *p, void *body)
     __atomic_store_n(&p->body, body, __ATOMIC_RELAXED);
 }
 
-/* Handles the signals that have come, in order. False: one of them ended the process; the caller
- * must return to the scheduler at once. Owning task only. */
+/* Handles the signals that have come, in order, but not very many. False: one of them ended the
+ * process; the caller must return to the scheduler at once. Owning task only. */
 bool process_handle_signals(struct process *p) MUST_USE;
+
+/* Whether there are signals that had come when it last handled some, and are not handled yet. Who
+ * must know what they are yields: when the body runs again they have been handled. Owning task
+ * only. */
+static inline bool process_is_behind(const struct process *p)
+{
+    return p->timer.generation != 0;
+}
 
 /* Says how it ends; to be followed by TASK_DONE from `run`. `status` is 0 to 255. Owning task only.
  */

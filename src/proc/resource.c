@@ -19,7 +19,8 @@ struct table {
 };
 
 struct resources {
-    uint64_t live; /* in all tables */
+    uint64_t live;                  /* in all tables */
+    size_t swept_kind, swept_count; /* how far resources_sweep has come: tables, entries of one */
     struct table tables[RESOURCE_KIND_COUNT];
 };
 
@@ -170,19 +171,27 @@ void resource_expire(struct process *p, enum resource_kind kind, uint64_t count_
     t->expire_at = t->live * 2 > EXPIRE_MIN ? t->live * 2 : EXPIRE_MIN;
 }
 
-void resources_sweep(struct process *p)
+bool resources_sweep(struct process *p, size_t count)
 {
     struct resources *all = p->resources;
 
     if (!all)
-        return;
-    p->resources = NULL;
-    for (size_t kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
-        struct table *t = &all->tables[kind];
+        return true;
+    for (; all->swept_kind < RESOURCE_KIND_COUNT; all->swept_kind++) {
+        struct table *t = &all->tables[all->swept_kind];
 
-        for (size_t i = 0; i < t->count; i++)
-            resource_unref(t->entries[i].object);
+        for (; all->swept_count < t->count; all->swept_count++) {
+            struct resource *r = t->entries[all->swept_count].object;
+
+            if (r && count-- == 0)
+                return false;
+            resource_unref(r);
+        }
         mem_free(t->entries);
+        t->entries = NULL;
+        all->swept_count = 0;
     }
+    p->resources = NULL;
     mem_free(all);
+    return true;
 }

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct process;
@@ -88,7 +89,8 @@ struct resource *resource_next(const struct process *p, enum resource_kind kind,
 void resource_expire(struct process *p, enum resource_kind kind, uint64_t count_max,
                      bool (*is_over)(const struct resource *r));
 
-/* Drops everything, by kind and id. Part of the end of a process. */
-void resources_sweep(struct process *p);
+/* Drops what there is, by kind and id, at most `count` of them. False: there are more. Part of the
+ * end of a process: no other function here may follow. */
+bool resources_sweep(struct process *p, size_t count) MUST_USE;
 
 #endif

@@ -19,27 +19,30 @@
 #define WOKEN_RUNS_MAX 16u             /* woken tasks before a used-up one gets its turn */
 #define WOKEN_TIME_NS  (2 * NS_PER_MS) /* or this time */
 #define SLOT_RUNS_MAX  16u             /* runs from the slot before the ring gets its turn */
-#define LOOK_SWITCHES  64u       /* runs between two looks at wheel, poller and global queue */
-#define LOOK_TIME_NS   NS_PER_MS /* or this time */
-#define POLL_TIME_NS   (20 * NS_PER_US) /* looks at the poller are no closer than this */
+#define LOOK_SWITCHES  64u /* runs between two looks at wheel, poller and global queue */
+#define LOOK_TIME_NS   (250 * NS_PER_US) /* or this time */
+#define POLL_TIME_NS   (20 * NS_PER_US)  /* looks at the poller are no closer than this */
 #define SEARCH_TIME_NS                                                                             \
     (50 * NS_PER_US) /* an idle worker looks for work this long before it sleeps */
 #define SURPLUS_SLEEP_NS                                                                           \
     NS_PER_MS /* and sleeps no longer than this while a busy one has work left */
 #define GLOBAL_BATCH 32u
 #define SLICE_LEAST_NS                                                                             \
-    (500 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it */
+    (250 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it, */
+/* and so long if tasks that were woken wait for the worker when its slice begins */
+#define SLICE_SHARED_NS  (300 * NS_PER_US)
 #define SLICE_TRUSTED_NS (200 * NS_PER_US) /* the cycle counter is believed up to here */
 #define BUSY_TIME_NS                                                                               \
     (20 * NS_PER_MS)  /* so long after a used-up slice more of them are to be expected, */
 #define BUSY_RUNS 64u /* or for so many slices */
 #define LONG_RUN_NS                                                                                \
     (250 * NS_PER_US) /* more of a run, though it did not use up its slice, counts as busy too */
-#define LATE_IDLE_NS                                                                               \
-    (100 * NS_PER_US) /* a timer of a busy worker that is so late is fired by an idle one, */
-#define LATE_BUSY_NS   (2 * NS_PER_MS) /* and so late by any other */
-#define WATCH_NS       NS_PER_MS       /* an idle worker looks so often whether there are any */
-#define WATCH_LEAST_NS (50 * NS_PER_US)
+/* A timer of a busy worker that is so late is fired by an idle one, and so late by any other. */
+#define LATE_IDLE_NS   (30 * NS_PER_US)
+#define LATE_BUSY_NS   (300 * NS_PER_US)
+#define WATCH_NS       NS_PER_MS        /* an idle worker looks so often whether there are any, */
+#define WATCH_LEAST_NS (50 * NS_PER_US) /* and no more often than this */
+#define FIRE_BATCH     256u             /* timers that are fired without a pause */
 
 /* A worker in full. What is not marked is its own thread's. */
 struct core {

@@ -133,14 +133,14 @@ uint64_t core_next_deadline(struct core *c)
     return next;
 }
 
-/* Fires on `c` what is due in the wheel of `of`. */
+/* Fires on `c` what is due in the wheel of `of`, or some of it, if it is much. */
 static void run_timers(struct core *c, struct core *of, uint64_t now_ns)
 {
     struct timer *t;
 
     spinlock_lock(&of->wheel_lock);
     wheel_advance(&of->wheel, now_ns);
-    while ((t = wheel_pop(&of->wheel))) {
+    for (uint32_t i = 0; i < FIRE_BATCH && (t = wheel_pop(&of->wheel)); i++) {
         uint64_t deadline = atomic_load_explicit(&t->deadline_ns, memory_order_relaxed);
         void (*fire)(struct timer *, struct worker *) = t->fire;
 

@@ -211,7 +211,15 @@ static void set_alarm(struct core *c)
     uint64_t poked = atomic_load_explicit(&c->poked_ns, memory_order_relaxed);
     bool was_poked = poked != c->poke_seen_ns;
 
-    if ((deadline >= c->alarm_for_ns && !was_poked) || c->tick.clock == TICK_OFF)
+    if (c->tick.clock == TICK_OFF)
+        return;
+    /* Others were woken, but it is the turn of one that uses up what it gets. */
+    if (c->woken_runs == 0 && (core_slot(c) || ring_count(&c->ring) > 0)) {
+        least = clock_monotonic_ns() + SLICE_SHARED_NS;
+        if (least < c->alarm_ns && tick_alarm(&c->tick, least))
+            c->alarm_ns = least;
+    }
+    if (deadline >= c->alarm_for_ns && !was_poked)
         return;
     c->poke_seen_ns = poked;
     if (deadline < c->alarm_for_ns)

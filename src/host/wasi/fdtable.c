@@ -4,6 +4,8 @@
 #include "host/net/internal.h"
 #include "host/wasi/internal.h"
 
+#define FREE_PIECE 32u /* descriptors that are closed without a pause at the end of a process */
+
 struct wasi_handle *wasi_handle_ref(struct wasi_handle *h)
 {
     atomic_fetch_add_explicit(h->standard ? &h->shared->references : &h->references, 1,
@@ -138,6 +140,13 @@ enum file_error wasi_handle_fd(struct wasi_handle *h, int *out)
     }
     *out = fd;
     return FERR_OK;
+}
+
+bool wasi_free_some(struct wasi *w)
+{
+    for (unsigned i = 0; i < FREE_PIECE && w->fds.count > 0; i++)
+        wasi_handle_unref(w->fds.items[--w->fds.count].handle);
+    return w->fds.count == 0;
 }
 
 void wasi_free(struct wasi *w)

@@ -30,6 +30,10 @@ void wasi_shared_on_output_error(struct wasi_shared *sh,
 /* The first such failure: FERR_OK if there was none; `*fd` is the stream. Any thread. */
 enum file_error wasi_shared_output_error(const struct wasi_shared *sh, int *fd);
 
+/* Closes some of what the process still has open; true: there is nothing left. As wasi_free, which
+ * must follow. */
+bool wasi_free_some(struct wasi *w);
+
 /* Closes whatever the process still has open. NULL is harmless. A wait of the process that concerns
  * files has been cancelled before. */
 void wasi_free(struct wasi *w);

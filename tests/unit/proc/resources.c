@@ -27,6 +27,7 @@ TEST(resource_ids_start_at_0_per_kind_and_are_never_reused)
     struct process p = {.config = config};
     uint64_t id, expected = 0;
     struct prng random = {7};
+    int before;
 
     released = 0;
     CHECK(resource_count(&p, RESOURCE_ERROR) == 0 && !resource_get(&p, RESOURCE_ERROR, 0));
@@ -50,7 +51,10 @@ TEST(resource_ids_start_at_0_per_kind_and_are_never_reused)
     CHECK(resource_next(&p, RESOURCE_MODULE, &id) && id == 1);
     id = 10;
     CHECK(!resource_next(&p, RESOURCE_MODULE, &id));
-    resources_sweep(&p);
+    before = released;
+    CHECK(!resources_sweep(&p, 5) && released == before + 5);
+    CHECK(!resources_sweep(&p, 3) && released == before + 8);
+    CHECK(resources_sweep(&p, 2000));
     CHECK(released == 1010 && !p.resources);
     config_unref(config);
 }
@@ -68,7 +72,7 @@ TEST(resources_have_a_limit)
     CHECK(!resource_add(&p, extra, &id));
     resource_unref(resource_take(&p, RESOURCE_ERROR, 2));
     CHECK(resource_add(&p, extra, &id) && id == 5);
-    resources_sweep(&p);
+    CHECK(resources_sweep(&p, SIZE_MAX));
     config_unref(config);
 }
 
@@ -84,7 +88,7 @@ TEST(every_allocation_of_a_resource_table_may_fail)
         CHECK(!resource_add(&p, r, &id));
         mem_fail_after(0);
         CHECK(resource_add(&p, r, &id) && id == 0);
-        resources_sweep(&p);
+        CHECK(resources_sweep(&p, SIZE_MAX));
         config_unref(config);
     }
 }

@@ -109,7 +109,7 @@ static void release(struct process *p, struct worker *w)
     p->body = NULL;
 }
 
-static const struct process_class actor_class = {run, release, NULL};
+static const struct process_class actor_class = {.run = run, .release = release};
 
 static uint64_t spawn(struct world *w, struct process *parent, role_fn *role, uint64_t other,
                       int64_t tag, bool is_linked, int64_t link_tag)
