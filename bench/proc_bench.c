@@ -120,11 +120,11 @@ static uint64_t spawn(struct environment *e, const struct process_class *class_)
     return id;
 }
 
-static const struct process_class self_class = {run_self, no_release, NULL};
-static const struct process_class ping_class = {run_ping, no_release, NULL};
-static const struct process_class pong_class = {run_pong, no_release, NULL};
-static const struct process_class child_class = {run_child, no_release, NULL};
-static const struct process_class reader_class = {run_reader, no_release, NULL};
+static const struct process_class self_class = {.run = run_self, .release = no_release};
+static const struct process_class ping_class = {.run = run_ping, .release = no_release};
+static const struct process_class pong_class = {.run = run_pong, .release = no_release};
+static const struct process_class child_class = {.run = run_child, .release = no_release};
+static const struct process_class reader_class = {.run = run_reader, .release = no_release};
 
 static enum task_result run_spawner(struct process *p, struct worker *w)
 {
@@ -140,8 +140,8 @@ static enum task_result run_spawn_send(struct process *p, struct worker *w)
     return --left == 0 ? TASK_DONE : TASK_YIELD;
 }
 
-static const struct process_class spawner_class = {run_spawner, no_release, NULL};
-static const struct process_class spawn_send_class = {run_spawn_send, no_release, NULL};
+static const struct process_class spawner_class = {.run = run_spawner, .release = no_release};
+static const struct process_class spawn_send_class = {.run = run_spawn_send, .release = no_release};
 
 static void stop(struct environment *e, const struct environment_exit *how, void *arg)
 {

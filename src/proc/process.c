@@ -15,7 +15,7 @@
  */
 #define ROUNDS_MAX 4
 
-#define SIGNALS_PIECE   64u /* signals that are handled without a pause */
+#define SIGNALS_PIECE   64u  /* signals that are handled without a pause */
 #define RESOURCES_PIECE 64u  /* resources that are dropped */
 #define BONDS_PIECE     256u /* links and monitors that are told */
 
@@ -273,7 +273,9 @@ static void handle_some(struct process *p, struct message *first, bool at_rest)
         if (UNLIKELY(first != NULL))
             first->next_number = 0;
     }
-    p->timer.generation = first ? message_number(p->environment->actors, first) : 0;
+    p->is_behind = first != NULL;
+    if (UNLIKELY(first != NULL))
+        p->timer.generation = message_number(p->environment->actors, first);
 }
 
 /* The same for signals that were left. */
@@ -293,13 +295,19 @@ static bool handle_signals(struct process *p, bool at_rest)
     if (UNLIKELY(process_is_behind(p))) {
         handle_more(p, at_rest);
     } else if ((uint32_t)word != INBOX_ALIVE) {
+        struct message *newest;
         uint32_t number;
 
         /* acquire: pairs with the release in signal_send */
         word = atomic_exchange_explicit(&p->inbox, (word & ~(uint64_t)UINT32_MAX) | INBOX_ALIVE,
                                         memory_order_acquire);
         number = (uint32_t)word >> INBOX_NODE_SHIFT;
-        if (number != 0)
+        if (number == 0)
+            return !p->is_dying;
+        newest = message_at(p->environment->actors, number);
+        if (LIKELY(newest->next_number == 0 && !p->is_dying))
+            handle(p, newest, at_rest);
+        else
             handle_some(p, turn_round(p, NULL, number), at_rest);
     }
     return !p->is_dying;
@@ -676,7 +684,7 @@ struct process *process_prepare(struct environment *e, const struct spawn_option
     p->exit_limit = LIMIT_NONE;
     p->is_dying = false;
     p->ending = ENDING_NOT;
-    p->timer.generation = 0;
+    p->is_behind = false;
     p->die_when_link_dies = true;
     p->has_timer = false;
     p->is_clocked = c->cpu_max_ms != CONFIG_UNLIMITED || c->fuel_max != 0 || e->actors->is_tickless;

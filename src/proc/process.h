@@ -78,6 +78,7 @@ struct process {
     uint8_t exit_limit;  /* enum exit_limit */
     /* Bits, of the owning task only. */
     uint8_t ending : 3;          /* how far its end has come: process.c */
+    bool is_behind : 1;          /* with handling signals; timer.generation: the first's number */
     bool is_dying : 1;           /* killed or done: the body never runs again */
     bool die_when_link_dies : 1; /* true at first */
     bool has_timer : 1;          /* the timer's deadline is not DEADLINE_NEVER */
@@ -93,9 +94,7 @@ struct process {
     struct bonds bonds;
     struct resources *resources; /* NULL: none yet */
     _Atomic uint64_t cpu_ns;     /* see process_cpu_ns; written by the owning task only */
-    /* Wakes the task at the wait's deadline. Its `generation` is the number of the first of those
-     * signals that were taken from the inbox and are not handled yet, 0: none. */
-    struct timer timer;
+    struct timer timer;          /* wakes the task at the wait's deadline */
 };
 
 static_assert(sizeof(struct process) == 256, "all the metadata of a process");
@@ -186,7 +185,7 @@ bool process_handle_signals(struct process *p) MUST_USE;
  * only. */
 static inline bool process_is_behind(const struct process *p)
 {
-    return p->timer.generation != 0;
+    return p->is_behind;
 }
 
 /* Says how it ends; to be followed by TASK_DONE from `run`. `status` is 0 to 255. Owning task only.
