@@ -238,6 +238,10 @@ bool baseline_compile(const struct module *m, const struct baseline_options *opt
     c->type_count = m->type_count;
     for (uint32_t i = 0; i < m->type_count; i++) {
         type_ids[i] = type_intern(&m->types[i]);
+        if (type_ids[i] == 0) {
+            (void)fail(err, ERR_LIMIT, "too many different function types");
+            goto out;
+        }
         c->thunks[i].type_id = type_ids[i];
     }
     masm_reserve(&stubs, MASM_ROOM);

@@ -274,6 +274,79 @@ static void emit_cross(struct masm *m, const struct functype *t, struct code *co
     add_range(code, begin, masm_pos(m), begin, 8, words * 8);
 }
 
+/* How the functions of a module use a type. */
+enum { USED_BY_IMPORT = 1, USED_BY_BODY = 2 };
+
+/* By type, the first that is equal to it, all types of which share their thunks. False: no memory.
+ */
+static bool find_equal(const struct code *code, uint32_t *first)
+{
+    size_t slot_count = 16;
+    uint32_t *slots; /* a type + 1, by type_id */
+
+    while (slot_count < (size_t)code->type_count * 2)
+        slot_count *= 2;
+    slots = mem_try_array(uint32_t, slot_count);
+    if (!slots)
+        return false;
+    for (uint32_t i = 0; i < code->type_count; i++) {
+        uint32_t id = code->thunks[i].type_id;
+        size_t at = (id * 0x9e3779b1u) & (slot_count - 1);
+
+        while (slots[at] && code->thunks[slots[at] - 1].type_id != id)
+            at = (at + 1) & (slot_count - 1);
+        if (!slots[at])
+            slots[at] = i + 1;
+        first[i] = slots[at] - 1;
+    }
+    mem_free(slots);
+    return true;
+}
+
+static uint32_t begin_thunk(struct masm *m)
+{
+    masm_reserve(m, MASM_ROOM);
+    masm_align(m, 16);
+    return masm_pos(m);
+}
+
+/* The thunks of those types that functions have, and only what such functions need: a module may
+ * have a million types. */
+static bool emit_thunks(struct masm *m, const struct module *mod, struct code *code)
+{
+    uint32_t *first = mem_try_array(uint32_t, (size_t)mod->type_count + 1);
+    uint8_t *uses = mem_try_array(uint8_t, (size_t)mod->type_count + 1);
+    bool ok = first && uses && find_equal(code, first);
+
+    for (uint32_t f = 0; ok && f < mod->function_count; f++)
+        uses[first[mod->functions[f].type]] |=
+            f < mod->imported_functions ? USED_BY_IMPORT : USED_BY_BODY;
+    for (uint32_t i = 0; ok && i < mod->type_count && !m->failed; i++) {
+        const struct functype *t = &mod->types[i];
+        struct code_thunks *thunks = &code->thunks[i];
+
+        if (first[i] != i) {
+            *thunks = code->thunks[first[i]];
+            continue;
+        }
+        if (!uses[i])
+            continue;
+        thunks->enter = begin_thunk(m);
+        emit_enter(m, t, code);
+        if (uses[i] & USED_BY_IMPORT) {
+            thunks->host = begin_thunk(m);
+            emit_host(m, t, code);
+        }
+        if (uses[i] & USED_BY_BODY) {
+            thunks->cross = begin_thunk(m);
+            emit_cross(m, t, code);
+        }
+    }
+    mem_free(first);
+    mem_free(uses);
+    return ok;
+}
+
 bool stubs_emit(struct masm *m, const struct module *mod, struct stubs *out, struct code *code)
 {
     static const uint8_t builtin_args[BUILTIN_COUNT] = {
@@ -306,23 +379,8 @@ bool stubs_emit(struct masm *m, const struct module *mod, struct stubs *out, str
         out->builtin[k] = masm_pos(m);
         emit_c_call(m, &c, code);
     }
-    for (uint32_t i = 0; i < mod->type_count && !m->failed; i++) {
-        const struct functype *t = &mod->types[i];
-        struct code_thunks *thunks = &code->thunks[i];
-
-        masm_reserve(m, MASM_ROOM);
-        masm_align(m, 16);
-        thunks->enter = masm_pos(m);
-        emit_enter(m, t, code);
-        masm_reserve(m, MASM_ROOM);
-        masm_align(m, 16);
-        thunks->host = masm_pos(m);
-        emit_host(m, t, code);
-        masm_reserve(m, MASM_ROOM);
-        masm_align(m, 16);
-        thunks->cross = masm_pos(m);
-        emit_cross(m, t, code);
-    }
+    if (!emit_thunks(m, mod, code))
+        m->failed = true;
     masm_reserve(m, MASM_ROOM);
     masm_fill_trap(m, CODE_PAGE);
     return !m->failed;

@@ -200,7 +200,7 @@ const struct code_site *code_site_at(const struct code *c, const void *pc)
 }
 
 /* Canonical types: an append-only hash set. Ids are never given back, so equal types of all modules
- * ever loaded agree; what can be interned is bounded by what can be loaded. */
+ * ever loaded agree; therefore there may be so many and no more. */
 struct type_entry {
     uint32_t hash, id;
     struct type_entry *next;
@@ -212,13 +212,16 @@ static struct {
     struct mutex lock;
     struct type_entry **buckets;
     uint32_t bucket_count, count;
+    size_t size; /* of all entries */
 } types = {.lock = MUTEX_INITIALIZER};
 
-static void types_grow(void)
+static bool types_grow(void)
 {
     uint32_t count = types.bucket_count ? types.bucket_count * 2 : 64;
-    struct type_entry **buckets = mem_new_array(struct type_entry *, count);
+    struct type_entry **buckets = mem_try_array(struct type_entry *, count);
 
+    if (!buckets)
+        return types.bucket_count > 0; /* chains get longer */
     for (uint32_t b = 0; b < types.bucket_count; b++) {
         while (types.buckets[b]) {
             struct type_entry *e = types.buckets[b];
@@ -231,11 +234,13 @@ static void types_grow(void)
     mem_free(types.buckets);
     types.buckets = buckets;
     types.bucket_count = count;
+    return true;
 }
 
 uint32_t type_intern(const struct functype *t)
 {
     uint32_t hash = 2166136261u, id = 0;
+    size_t size = sizeof(struct type_entry) + t->param_count + t->result_count;
     struct type_entry *e;
 
     for (uint32_t i = 0; i < t->param_count; i++)
@@ -245,8 +250,8 @@ uint32_t type_intern(const struct functype *t)
         hash = (hash ^ t->results[i]) * 16777619u;
     hash ^= hash >> 15;
     mutex_lock(&types.lock);
-    if (types.count >= types.bucket_count)
-        types_grow();
+    if (types.count >= types.bucket_count && !types_grow())
+        goto out;
     for (e = types.buckets[hash & (types.bucket_count - 1)]; e; e = e->next) {
         if (e->hash == hash && e->param_count == t->param_count &&
             e->result_count == t->result_count &&
@@ -257,7 +262,9 @@ uint32_t type_intern(const struct functype *t)
             goto out;
         }
     }
-    e = mem_alloc(1, sizeof(*e) + t->param_count + t->result_count);
+    if (size > TYPES_SIZE_MAX - types.size || !(e = mem_try_alloc(1, size)))
+        goto out;
+    types.size += size;
     *e = (struct type_entry){.hash = hash,
                              .id = ++types.count,
                              .param_count = t->param_count,

@@ -31,12 +31,13 @@ struct code_site {
     uint32_t offset; /* of the instruction, in the module's bytes */
 };
 
-/* The stubs of one function type. */
+/* The stubs of one function type; equal types share them, and 0 stands for those that no function
+ * of the module needs. */
 struct code_thunks {
     uint32_t type_id;
     uint32_t enter; /* runs a function: see fiber_activate */
-    uint32_t host;  /* entry of struct function for host functions of this type */
-    uint32_t cross; /* entry of struct function for explicit functions of this type */
+    uint32_t host;  /* entry of struct function for host functions; of the types of imports */
+    uint32_t cross; /* entry of struct function for explicit functions; of the types of bodies */
 };
 
 struct code {
@@ -70,8 +71,10 @@ const struct code_range *code_range_at(const struct code *c, const void *pc);
 /* The site whose return address is `pc`, or NULL. */
 const struct code_site *code_site_at(const struct code *c, const void *pc);
 
-/* Canonical ids of function types: equal for structurally equal types, never 0. Any thread. */
+/* Canonical ids of function types: equal for structurally equal types, never 0 but where there are
+ * TYPES_SIZE_MAX bytes of different ones already, or no memory. Any thread. */
 struct functype;
+#define TYPES_SIZE_MAX (256u << 20) /* in all modules that a program ever loads */
 uint32_t type_intern(const struct functype *t);
 
 #endif

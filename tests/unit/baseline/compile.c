@@ -205,3 +205,30 @@ TEST(wide_branch_tables_cost_linear_time)
     CODE(&b, "\x0b");
     CHECK(quick("", 0, &b, 0));
 }
+
+/* Types cost what the functions that have them cost, not what a module claims to need. */
+TEST(a_million_types_make_no_stubs)
+{
+    enum { TYPES = 1000000 };
+    struct bytes file = {0};
+    struct module *m = NULL;
+    struct code *c;
+    struct error err;
+
+    CODE(&file, "\0asm\1\0\0\0\1");
+    leb(&file, 3 + 3 * TYPES);
+    leb(&file, TYPES);
+    for (int i = 0; i < TYPES; i++)
+        CODE(&file, "\x60\0\0");
+    /* Two functions, of the first type and of the last. */
+    CODE(&file, "\3\5\2\0");
+    leb(&file, TYPES - 1);
+    CODE(&file, "\x0a\7\2\2\0\x0b\2\0\x0b");
+    CHECK(module_decode(&file, &m, &err) && module_validate(m, &err));
+    CHECK(baseline_compile(m, &plain, &c, &err));
+    CHECK(c->size <= 2 * CODE_PAGE);
+    CHECK(c->thunks[0].enter != 0 && c->thunks[0].enter == c->thunks[TYPES - 1].enter);
+    CHECK(c->thunks[0].cross == c->thunks[TYPES / 2].cross && c->thunks[0].host == 0);
+    code_free(c);
+    module_free(m);
+}
