@@ -55,21 +55,44 @@ static struct task *steal(struct core *c, const uint64_t *seen, bool *has_surplu
             COUNT(c->stats.stolen, 1);
             return t;
         }
-        if (ready > 0 && has_surplus)
+        if (has_surplus && (ready > 0 || (c->search_was_short && core_slot(victim))))
             *has_surplus = true;
     }
     return NULL;
+}
+
+/* How long the search that begins now may take, in cycles. It is a share of the time: where work
+ * comes in many short pieces (a server's, from the network) workers that looked each time would
+ * take the cores from those who have some. */
+static uint64_t search_time(struct core *c, uint64_t now)
+{
+    const uint64_t most = c->cycles_per_ms * SEARCH_TIME_NS / NS_PER_MS;
+
+    c->search_credit += (now - c->search_counted) / SEARCH_SHARE;
+    c->search_counted = now;
+    if (c->search_credit > most)
+        c->search_credit = most;
+    return c->search_credit;
+}
+
+static void search_over(struct core *c)
+{
+    uint64_t now = clock_cycles(), spent = now - c->search_counted;
+
+    c->search_counted = now;
+    c->search_credit -= spent < c->search_credit ? spent : c->search_credit;
 }
 
 /* Looks for work of others for a while. */
 static struct task *search(struct core *c, uint64_t *seen)
 {
     struct scheduler *s = c->pub.scheduler;
-    uint64_t until = clock_cycles() + c->cycles_per_ms * SEARCH_TIME_NS / NS_PER_MS;
+    uint64_t now = clock_cycles(), time = search_time(c, now), until = now + time;
     struct task *t = NULL;
 
     if (!s->is_shared)
         return NULL;
+    c->search_was_short = time < c->cycles_per_ms * SEARCH_TIME_NS / NS_PER_MS;
     search_begin(c);
     for (uint32_t i = 0; i < s->worker_count; i++)
         seen[i] = atomic_load_explicit(&s->cores[i].slices, memory_order_relaxed);
@@ -79,7 +102,11 @@ static struct task *search(struct core *c, uint64_t *seen)
         for (int i = 0; i < 32; i++)
             cpu_relax();
     }
-    return t ? t : steal(c, seen, NULL);
+    /* Who has been in one slice for the whole of a full search is stuck in it. */
+    if (!t)
+        t = steal(c, c->search_was_short ? NULL : seen, NULL);
+    search_over(c);
+    return t;
 }
 
 static void announce(struct core *c)

@@ -23,7 +23,8 @@
 #define LOOK_TIME_NS   (250 * NS_PER_US) /* or this time */
 #define POLL_TIME_NS   (20 * NS_PER_US)  /* looks at the poller are no closer than this */
 #define SEARCH_TIME_NS                                                                             \
-    (50 * NS_PER_US) /* an idle worker looks for work this long before it sleeps */
+    (50 * NS_PER_US)     /* an idle worker looks for work this long before it sleeps, */
+#define SEARCH_SHARE 16u /* but for no more than one part in so many of its time */
 #define SURPLUS_SLEEP_NS                                                                           \
     NS_PER_MS /* and sleeps no longer than this while a busy one has work left */
 #define GLOBAL_BATCH 32u
@@ -72,6 +73,9 @@ struct core {
     uint64_t alarm_for_ns; /* because of this deadline; DEADLINE_NEVER: none */
     uint64_t poke_seen_ns; /* the last poke after which an alarm was set */
     bool is_searching;
+    uint64_t search_credit;  /* cycles that the next search may take */
+    uint64_t search_counted; /* cycles: when the credit was reckoned */
+    bool search_was_short;   /* the last one: it could not tell who is stuck in a slice */
     struct prng prng;
     struct scheduler_stats stats; /* changed by COUNT, so that others may look */
     _Atomic uint64_t asleep_ns;   /* when it went to sleep; 0: it is awake */
