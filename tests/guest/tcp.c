@@ -10,6 +10,7 @@
 // expect: a silent reader: ok
 // expect: messages: ok
 // expect: errors: ok
+// expect: IPv6: ok
 #include <lunatic.h>
 #include <lunatic/host.h>
 #include <lunatic/net.h>
@@ -360,6 +361,29 @@ static void errors(void)
     puts("errors: ok");
 }
 
+static void ipv6(void)
+{
+    lun_listener six;
+    lun_address own, other;
+    lun_stream s[2];
+    char data[8];
+
+    if (lun_tcp_listen(&six, "[::1]:0") != 0) {
+        /* A machine without IPv6 says so. */
+        CHECK(strstr(lun_error_text(), "(os error 97)") ||
+              strstr(lun_error_text(), "(os error 99)"));
+        puts("IPv6: ok");
+        return;
+    }
+    CHECK(lun_listener_address(&six, &own) == 0 && own.family == 6 && own.bytes[15] == 1);
+    CHECK(lun_tcp_connect_to(&s[1], &own, 10000) == 0);
+    CHECK(lun_accept(&six, &s[0], &other) == 0 && other.family == 6 && other.bytes[15] == 1);
+    CHECK(lun_stream_write(&s[1], "six", 3) == 0 && lun_stream_read(&s[0], data, 8) == 3);
+    close_pair(s);
+    lun_listener_close(&six);
+    puts("IPv6: ok");
+}
+
 int main(void)
 {
     CHECK(lun_tcp_listen(&listener, "127.0.0.1:0") == 0);
@@ -373,5 +397,6 @@ int main(void)
     silent_reader();
     messages();
     errors();
+    ipv6();
     return 0;
 }
