@@ -176,8 +176,12 @@ class MetricsTest(CliTest):
         _, at = self.serve()
         names = {n for n in self.scrape(at) if n.startswith(("lunatic_", "process_"))}
         with open(os.path.join(ROOT, "docs", "metrics.md")) as f:
-            kinds = dict(re.findall(r"^\| `((?:lunatic|process)_\w+)` \| ([CGH]) \| \S", f.read(), re.M))
+            page = f.read()
+        kinds = dict(re.findall(r"^\| `((?:lunatic|process)_\w+)` \| ([CGH]) \| \S", page, re.M))
         self.assertEqual(set(kinds), names)
+        alerts = re.findall(r"^ *expr: (.*)$", page, re.M)
+        self.assertGreater(len(alerts), 3)
+        self.assertLessEqual({n for a in alerts for n in re.findall(r"\b(?:lunatic|process)_\w+", a)}, names)
         letters = {"counter": "C", "gauge": "G", "histogram": "H"}
         for name, family in self.scrape(at).items():
             if name in kinds:
