@@ -8,7 +8,7 @@
 
 bool slice_is_utf8(struct slice s)
 {
-    const uint8_t *p = s.data, *end = s.data + s.size;
+    const uint8_t *p = s.data, *end = s.size ? p + s.size : p; /* nothing may lie at NULL */
 
     while (p < end) {
         uint8_t c = *p++;
