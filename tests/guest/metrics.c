@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Names without end from several processes, numbers that are none, and names that cannot be read. */
+/* Names without end from several processes, numbers that are none, and names that cannot be read.
+ */
 // expect: counted
 // expect: died: 2
 // error: a string leaves the memory, is not UTF-8, or exceeds 16 MiB
