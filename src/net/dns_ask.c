@@ -295,6 +295,7 @@ static void refresh(struct asker *k)
         return;
     }
     if (dns_channel_new(k->dns, &c, NULL)) {
+        ASSERT(c);
         c->next = k->channels;
         k->channels = c;
     }
