@@ -61,7 +61,7 @@ struct outcome host_networking_tls_bind(struct guest *g, uint32_t address_type, 
     struct socket_address at;
     struct outcome o;
     struct error err;
-    uint64_t id;
+    uint64_t id = 0;
 
     if (!net_address_argument(g, __func__, address_type, address, port, flow_info, scope_id, &at,
                               &o))
