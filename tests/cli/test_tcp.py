@@ -138,7 +138,7 @@ VICTIMS = r"""
     #define ALIVE 32
 
     static lun_listener echoes; /* of this process: the address is the same for all */
-    struct world { lun_address at, full; int state; };
+    struct world { lun_address at, unused; int state; };
 
     static void echo(lun_stream *s, const int *unused)
     {
@@ -204,32 +204,45 @@ VICTIMS = r"""
                 if (lun_tcp_connect_to(&s, &at, 1000) == 0)
                     lun_stream_close(&s);
         }
+        if (w->state == 3) { /* waits for a datagram; a clone of its socket is in its mailbox */
+            lun_udp udp, twin;
+
+            if (lun_udp_bind(&udp, "127.0.0.1:0") != 0)
+                return;
+            twin = lun_udp_clone(&udp);
+            lun_send_udp(lun_self(), 7, &twin, "x", 1);
+            lun_udp_receive(&udp, data, sizeof data, NULL);
+            return;
+        }
+        if (w->state == 4) /* asks for a name */
+            for (;;)
+                lun_resolve("no.such.name.invalid:80", &at, 1, LUN_FOREVER);
         if (lun_tcp_connect_to(&s, &w->at, 60000) != 0)
             return;
         switch (w->state) {
-        case 3: /* to and fro */
+        case 5: /* to and fro */
             for (;;) {
                 lun_stream_write(&s, "0123456789", 10);
                 lun_stream_read(&s, data, sizeof data);
             }
-        case 4: /* reads what never comes */
+        case 6: /* reads what never comes */
             lun_stream_read(&s, data, sizeof data);
             return;
-        case 5: /* the same, with time-outs */
+        case 7: /* the same, with time-outs */
             lun_stream_set_read_timeout(&s, 1);
             for (;;)
                 lun_stream_read(&s, data, sizeof data);
-        case 6: /* writes until nothing more goes out */
+        case 8: /* writes until nothing more goes out */
             for (;;)
                 lun_stream_write(&s, block, sizeof block);
-        case 7: /* several wait for one stream, one of them is this */
+        case 9: /* several wait for one stream, one of them is this */
             for (i = 0; i < 3; i++) {
                 copy = lun_stream_clone(&s);
                 lun_link(LUN_SPAWN_STREAM(read_for_ever, &copy, &none), 0); /* dies with it */
             }
             read_for_ever(&s, &none);
             return;
-        case 8: /* streams in the mailbox and in the hand */
+        case 10: /* streams in the mailbox and in the hand */
             for (i = 0; i < 3; i++) {
                 copy = lun_stream_clone(&s);
                 lun_send_stream(lun_self(), 7, &copy, "x", 1);
@@ -238,7 +251,7 @@ VICTIMS = r"""
             lun_receive_tag(&m, 7, LUN_FOREVER);
             lun_receive_tag(&m, 8, LUN_FOREVER);
             return;
-        case 9: /* peeks */
+        case 11: /* peeks */
             lun_stream_write(&s, "x", 1);
             for (;;)
                 lun_stream_peek(&s, data, sizeof data);
@@ -264,6 +277,7 @@ VICTIMS = r"""
         lun_send(server, 1, &self, sizeof self);
         lun_receive_tag(&m, 1, LUN_FOREVER);
         lun_read_exactly(&w.at, sizeof w.at);
+        lun_resolve("no.such.name.invalid:80", &w.unused, 1, LUN_FOREVER); /* what the resolver keeps */
         puts("ready");
         fflush(stdout);
         getchar();
@@ -273,7 +287,7 @@ VICTIMS = r"""
 
             if (*p)
                 lun_kill(*p);
-            w.state = rand() % 11;
+            w.state = rand() % 13;
             *p = LUN_SPAWN(victim, &w);
             if (rand() % 4 == 0)
                 lun_sleep((uint64_t)(rand() % 3));
@@ -293,7 +307,8 @@ class Kills(CliTest):
         kills = os.environ.get("LUNATIC_KILLS", "2000")
         wasm = os.path.join(self.folder, self.compile(VICTIMS))
         server = subprocess.Popen([LUNATIC, "run", wasm, kills], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL)
+                                  stderr=subprocess.DEVNULL,
+                                  env={**os.environ, "LUNATIC_DNS_SERVERS": "127.0.0.1:9"})
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
         self.addCleanup(server.stdin.close)
