@@ -70,7 +70,7 @@ static void helper_main(void *arg)
         if (node) {
             struct offload_job *job = CONTAINER_OF(node, struct offload_job, link);
 
-            atomic_store_explicit(&job->state, OFFLOAD_RUNNING, memory_order_relaxed);
+            begin(job);
             p->queue_size--;
             p->begun++;
             p->running_count++;

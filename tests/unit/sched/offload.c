@@ -166,3 +166,38 @@ TEST(freeing_the_scheduler_discards_jobs_that_wait)
     scheduler_free(s);
     CHECK(atomic_load(&discarded) == 6);
 }
+
+static atomic_uint runs;
+
+static void counted_run(struct offload_job *j)
+{
+    job_run(j);
+    atomic_fetch_add(&runs, 1);
+}
+
+/* Jobs submitted alone run in any case, and are discarded then: by helpers, by whoever frees the
+ * scheduler, and in place. */
+TEST(jobs_that_nobody_waits_for_run_and_are_discarded)
+{
+    for (int deterministic = 0; deterministic < 2; deterministic++) {
+        struct scheduler_options options = {
+            .worker_count = 1, .offload_thread_max = 2, .deterministic = deterministic};
+        struct scheduler *s = NULL;
+        atomic_uint discarded = 0;
+
+        atomic_store(&runs, 0);
+        CHECK(scheduler_new(&options, &s, NULL));
+        for (uint32_t i = 0; i < 40; i++) {
+            struct job *job = job_new(i, 500, NULL);
+
+            job->job.run = counted_run;
+            job->discarded = &discarded;
+            offload_submit_alone(s, NULL, &job->job);
+            while (i == 19 && atomic_load(&discarded) < 20)
+                thread_yield();
+        }
+        scheduler_free(s);
+        CHECK(atomic_load(&runs) == 40);
+        CHECK(atomic_load(&discarded) == 40);
+    }
+}
