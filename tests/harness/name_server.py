@@ -16,13 +16,13 @@ import threading
 
 
 class NameServer:
-    def __init__(self, records, ttl=60):
+    def __init__(self, records, ttl=60, at=("127.0.0.1", 0)):
         self.records = {name.lower().rstrip("."): list(addresses) for name, addresses in records.items()}
         self.ttl = ttl
         self.asked = []  # (name, type) in order
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.socket.bind(at)
+        self.address = "%s:%d" % self.socket.getsockname()
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
