@@ -2,8 +2,10 @@
 """examples/http, with curl and wrk, and byte by byte."""
 import os
 import re
+import shutil
 import socket
 import subprocess
+import tempfile
 import unittest
 
 from servers import PATIENCE, ROOT, ServerTest, needs, receive, receive_all
@@ -144,8 +146,9 @@ class Http(ServerTest):
 class Reader(unittest.TestCase):
     def test_the_tests_of_the_reader(self):
         folder = os.path.join(ROOT, "examples", "http")
-        wasm = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"lunatic-http-tests-{os.getpid()}.wasm")
-        self.addCleanup(os.unlink, wasm)
+        built = tempfile.mkdtemp(prefix="lunatic-http-")
+        self.addCleanup(shutil.rmtree, built)
+        wasm = os.path.join(built, "tests.wasm")
         subprocess.run([LUNATIC, "cc", "-Wall", "-Wextra", "-Werror", "tests.c", "request.c", "-o", wasm], cwd=folder,
                        check=True, timeout=PATIENCE)
         done = subprocess.run([LUNATIC, "test", wasm], stdout=subprocess.PIPE, text=True, timeout=PATIENCE)

@@ -8,6 +8,51 @@ import unittest
 
 from servers import PATIENCE, ROOT, ServerTest, needs, receive
 
+CLIENT = r"""
+#include <lunatic/tls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a stream is handed over for: it comes in a message. */
+static void ask(const lun_process *parent)
+{
+    lun_message message;
+    lun_stream stream;
+    char answer[6] = "";
+
+    (void)parent;
+    if (lun_receive(&message, LUN_FOREVER) != 0)
+        return;
+    stream = lun_take_tls();
+    lun_stream_set_read_timeout(&stream, 30000);
+    if (lun_stream_write(&stream, "hello", 5) != 0 || lun_stream_flush(&stream) != 0 ||
+        lun_stream_read_exactly(&stream, answer, 5) != 0)
+        strcpy(answer, "wrong");
+    printf("%s %llu\n", answer, (unsigned long long)lun_stream_read_timeout(&stream));
+}
+
+/* client HOST PORT [ROOTS] */
+int main(int argc, char **argv)
+{
+    lun_process self = lun_self(), child = LUN_SPAWN(ask, &self);
+    static char roots[100000];
+    lun_message message;
+    lun_stream stream;
+    FILE *f = argc > 3 ? fopen(argv[3], "r") : NULL;
+
+    if (f)
+        fread(roots, 1, sizeof roots - 1, f);
+    if (lun_tls_connect(&stream, argv[1], (uint16_t)atoi(argv[2]), argc > 3 ? roots : NULL, 30000) != 0) {
+        printf("%s\n", lun_error_text());
+        return 1;
+    }
+    lun_monitor(child);
+    lun_send_stream(child, 1, &stream, NULL, 0);
+    return lun_receive(&message, 60000);
+}
+"""
+
 
 @needs("openssl", "openssl")
 class TlsEcho(ServerTest):
@@ -67,6 +112,31 @@ class TlsEcho(ServerTest):
         self.addCleanup(s.close)
         s.sendall(b"hello")
         self.assertEqual(receive(s, 5), b"hello")
+
+    def test_a_program_connects_and_believes_what_it_is_told_to(self):
+        wasm = self.compile(CLIENT, "client")
+
+        _, port = self.serve("0.0.0.0:0")
+
+        def run(host, *roots):
+            return self.lunatic("run", wasm, host, str(port), *roots)
+        with open(self.certificate) as f:
+            certificate = f.read()
+        other = os.path.join(self.folder, "other")
+        os.mkdir(other)
+        subprocess.run([os.path.join(ROOT, "examples", "tls_echo", "make-certificate"), other], check=True,
+                       timeout=PATIENCE)
+        with open(os.path.join(other, "certificate.pem")) as f:
+            others = f.read()
+        self.write("two.pem", "some words\n" + others + "more\n" + certificate)
+        for host, roots in (("localhost", "certificate.pem"), ("127.0.0.1", "certificate.pem"), ("localhost", "two.pem")):
+            done = run(host, roots)
+            self.assertEqual((done.returncode, done.stdout), (0, "hello 30000\n"), (host, roots, done.stderr))
+        for host, *roots in ("localhost",), ("localhost", "other/certificate.pem"), ("127.0.0.2", "certificate.pem"):
+            done = run(host, *roots)
+            self.assertEqual(done.returncode, 1, (host, roots, done.stdout))
+            self.assertRegex(done.stdout, "(?i)certificate|mismatch", (host, roots))
+        self.assertEqual(run("localhost", "nothing").stdout, "the text of root certificates has no certificate\n")
 
     def test_a_bad_key_is_said(self):
         with open(os.path.join(self.folder, "key.pem"), "w") as f:
