@@ -6,7 +6,7 @@
 // expect: link up: no
 // expect: dots: no
 // expect: absolute: no
-// expect: read-only: read
+// expect: read-only: read, rofs
 // expect: swapped: no
 // expect: done
 #include <errno.h>
@@ -31,8 +31,8 @@ static const char *at(const char *name)
     return path;
 }
 
-/* Told a directory, it answers: 0, it cannot read `secret` there, 1, it can, 2, and can change it.
- */
+/* Told a directory, it answers: 0, it cannot read `secret` there, 1, it can, 2, and can change it,
+ * 3, it is told that it cannot when it opens it. */
 __attribute__((export_name("child"))) void child(int64_t parent)
 {
     char dir[160] = "", path[200];
@@ -47,6 +47,8 @@ __attribute__((export_name("child"))) void child(int64_t parent)
     fd = open(path, O_WRONLY | O_APPEND);
     if (fd >= 0 && write(fd, "x", 1) == 1)
         result = 2;
+    else if (result == 1 && fd < 0 && errno == EROFS && open(path, O_RDWR) < 0 && errno == EROFS)
+        result = 3; /* it is told when it opens it */
     lunatic_message_create_data(0, 1);
     lunatic_message_write_data(LUN_ADDRESS(&result), 1);
     lunatic_message_send((uint64_t)parent);
@@ -88,7 +90,7 @@ static void make(const char *dir, const char *text)
         abort();
 }
 
-static const char *const answers[] = {"no", "read", "yes"};
+static const char *const answers[] = {"no", "read", "yes", "read, rofs"};
 
 int main(void)
 {

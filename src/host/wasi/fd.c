@@ -164,6 +164,13 @@ struct outcome host_wasi_fd_renumber(struct guest *g, uint32_t fd, uint32_t to)
     return wasi_done(FERR_OK);
 }
 
+/* C libraries ask path_open for no right that a directory does not pass on: it could not tell then
+ * that a file in a read-only one was to be written, and the guest would find out too late. */
+static uint64_t told_besides(const struct wasi_fd *f)
+{
+    return f->is_read_only && f->handle->kind == FILE_DIRECTORY ? WASI_FD_WRITE : 0u;
+}
+
 struct outcome host_wasi_fd_fdstat_get(struct guest *g, uint32_t fd, uint32_t fdstat_out)
 {
     uint8_t *out = wasi_bytes(g, fdstat_out, 24);
@@ -178,7 +185,7 @@ struct outcome host_wasi_fd_fdstat_get(struct guest *g, uint32_t fd, uint32_t fd
     out[0] = (uint8_t)f->handle->kind;
     wasi_put16(out + 2, f->flags);
     wasi_put64(out + 8, f->base);
-    wasi_put64(out + 16, f->inheriting);
+    wasi_put64(out + 16, f->inheriting | told_besides(f));
     return wasi_done(FERR_OK);
 }
 
@@ -216,6 +223,7 @@ struct outcome host_wasi_fd_fdstat_set_rights(struct guest *g, uint32_t fd, uint
     e = wasi_fd_get(g, fd, 0, FERR_NOTCAPABLE, &f);
     if (e)
         return wasi_done(e);
+    rights_inheriting &= ~told_besides(f);
     if ((rights_base & ~f->base) || (rights_inheriting & ~f->inheriting))
         return wasi_done(FERR_NOTCAPABLE); /* rights only shrink */
     f->base = rights_base;
