@@ -91,6 +91,7 @@ bool region_is_strict(void)
 
 bool region_is_plentiful(void)
 {
+    host_probe();
     return host.address_space > (1ull << 44) && !host.is_strict;
 }
 

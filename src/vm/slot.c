@@ -24,6 +24,7 @@ static struct {
 
 struct slot_cache {
     uint32_t worker;
+    bool is_scarce; /* address space is, and there are few slots: none is kept from the others */
     struct slot *free[REGION_COUNT];
     uint32_t free_count[REGION_COUNT];
     struct slot *pending;
@@ -48,6 +49,7 @@ struct slot_cache *slot_cache_new(uint32_t worker)
     struct slot_cache *c = mem_new(struct slot_cache);
 
     c->worker = worker;
+    c->is_scarce = !region_is_plentiful();
     c->fault_checks = 1;
     mutex_lock(&all.lock);
     c->next = all.first;
@@ -203,13 +205,24 @@ static void slot_scan(struct slot_cache *c, struct slot *s)
     }
 }
 
+static uint32_t free_max(const struct slot_cache *c)
+{
+    return UNLIKELY(c->is_scarce) ? 0 : FREE_MAX;
+}
+
+static uint32_t pending_max(const struct slot_cache *c)
+{
+    return UNLIKELY(c->is_scarce) ? 1 : PENDING_MAX;
+}
+
 /* Slots beyond what a worker keeps: to the others, then back to the system. */
 static void share(struct slot_cache *c, enum region r)
 {
     uint64_t most = region_commit_limit() / SHARED_PART / SLOT_COMMIT;
+    const uint32_t kept = c->is_scarce ? 0 : FREE_MAX - SHARE;
 
     mutex_lock(&shared.lock);
-    for (uint32_t n = 0; n < SHARE && shared.count[r] < most; n++) {
+    for (uint32_t n = 0; n < SHARE && c->free_count[r] > kept && shared.count[r] < most; n++) {
         struct slot *s = c->free[r];
 
         c->free[r] = s->next;
@@ -219,8 +232,8 @@ static void share(struct slot_cache *c, enum region r)
         shared.count[r]++;
     }
     mutex_unlock(&shared.lock);
-    if (c->free_count[r] > FREE_MAX - SHARE)
-        free_retire(c, r, c->free_count[r] - (FREE_MAX - SHARE));
+    if (c->free_count[r] > kept)
+        free_retire(c, r, c->free_count[r] - kept);
 }
 
 static void slot_free(struct slot_cache *c, struct slot *s)
@@ -229,7 +242,7 @@ static void slot_free(struct slot_cache *c, struct slot *s)
 
     s->next = c->free[r];
     c->free[r] = s;
-    if (UNLIKELY(++c->free_count[r] > FREE_MAX))
+    if (UNLIKELY(++c->free_count[r] > free_max(c)))
         share(c, r);
 }
 
@@ -475,13 +488,24 @@ static struct slot *slot_cut(const struct slot_layout *l, uint64_t memory_size)
     return s;
 }
 
+static struct slot *free_take(struct slot_cache *c, enum region r)
+{
+    struct slot *s = c->free[r];
+
+    if (s) {
+        c->free[r] = s->next;
+        c->free_count[r]--;
+    }
+    return s;
+}
+
 /* A slot from the shared ones; takes some more for the next times. */
 static struct slot *unshare(struct slot_cache *c, enum region r)
 {
     if (!atomic_load_explicit(&shared.count[r], memory_order_relaxed))
         return NULL;
     mutex_lock(&shared.lock);
-    for (uint32_t n = 0; n < SHARE / 4 && shared.free[r]; n++) {
+    for (uint32_t n = 0; n < (c->is_scarce ? 1 : SHARE / 4) && shared.free[r]; n++) {
         struct slot *s = shared.free[r];
 
         shared.free[r] = s->next;
@@ -491,15 +515,7 @@ static struct slot *unshare(struct slot_cache *c, enum region r)
         c->free_count[r]++;
     }
     mutex_unlock(&shared.lock);
-    if (!c->free[r])
-        return NULL;
-    c->free_count[r]--;
-    {
-        struct slot *s = c->free[r];
-
-        c->free[r] = s->next;
-        return s;
-    }
+    return free_take(c, r);
 }
 
 struct slot *slot_take(struct slot_cache *c, const struct slot_layout *l, uint64_t memory_size)
@@ -514,6 +530,10 @@ struct slot *slot_take(struct slot_cache *c, const struct slot_layout *l, uint64
         s = unshare(c, r);
         if (!s)
             s = slot_cut(l, memory_size);
+        if (!s && c->pending_count) { /* the last ones of ours */
+            pending_verify(c);
+            s = free_take(c, r);
+        }
         if (!s)
             return NULL;
     }
@@ -584,7 +604,7 @@ void slot_give(struct slot_cache *c, struct slot *s, const struct slot_layout *l
     c->pending = s;
     atomic_store_explicit(&c->live, atomic_load_explicit(&c->live, memory_order_relaxed) - 1,
                           memory_order_relaxed);
-    if (++c->pending_count >= PENDING_MAX)
+    if (++c->pending_count >= pending_max(c))
         pending_verify(c);
 }
 
