@@ -13,6 +13,10 @@ cargo=$cache/cargo-$compiler
 target=wasm32-wasi
 [ "$compiler" = new ] && target=wasm32-wasip1
 export CARGO_INCREMENTAL=0
+
+# One at a time: several builds of the project may share the cache.
+exec 9> "$cache/lock"
+flock 9
 wanted=("$@")
 [ $# -gt 0 ] || wanted=(lunatic-log submillisecond lunatic-redis lunatic-mysql nightfly diesel hello)
 
@@ -24,7 +28,7 @@ lock() {
     local pins=(mysql_common=0.29.1)
     # The last versions that the old compiler takes, of packages that do not say which one they want.
     [ "$compiler" = new ] ||
-        pins+=(serde=1.0.228 serde_core=1.0.228 serde_derive=1.0.228 data-encoding=2.5.0 const_fn=0.4.9)
+        pins+=(serde=1.0.228 serde_core=1.0.228 serde_derive=1.0.228 data-encoding=2.5.0 const_fn=0.4.9 uuid=1.3.4 pin-project-lite=0.2.13)
     for pin in "${pins[@]}"; do
         ! grep -q "^name = \"${pin%=*}\"\$" Cargo.lock || "$cargo" update --quiet "${pin%=*}" --precise "${pin#*=}"
     done

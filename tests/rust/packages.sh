@@ -12,6 +12,10 @@ target=wasm32-wasi
 [ "$compiler" = new ] && target=wasm32-wasip1
 export CARGO_INCREMENTAL=0
 
+# One at a time: several builds of the project may share the cache.
+exec 9> "$cache/lock"
+flock 9
+
 # The sources lie where cargo keeps what it has fetched.
 mkdir -p "$work/fetch"
 cp -r "$here/packages/." "$work/fetch/"
@@ -31,8 +35,6 @@ prepare() {
     # The unit tests name the crate from within. In its authors' repository it depends on itself, which
     # a published package cannot.
     printf '\n#[cfg(test)]\nextern crate self as lunatic;\n' >> "$to/src/lib.rs"
-    # `sqlite` (not yet) would bring the original's whole engine into the lock.
-    sed -i '/^\[dependencies\.lunatic-sqlite-api\]/,/^$/d; s/^sqlite = .*/sqlite = []/' "$to/Cargo.toml"
     if [ "$package" != lunatic ]; then
         # Its tests name the crate as those of the first do, and the same dependencies need one build.
         printf '\n[lib]\nname = "lunatic"\n' >> "$to/Cargo.toml"
@@ -61,7 +63,7 @@ build() {
     (
         cd "$work/$compiler/$package"
         "$cache/cargo-$compiler" build --quiet -j2 "${options[@]}" --tests --examples --benches \
-            --features json_serializer,msgpack_serializer --target-dir "$cache/target-$compiler" \
+            --features json_serializer,msgpack_serializer,sqlite --target-dir "$cache/target-$compiler" \
             --message-format json-render-diagnostics 2> build.log
     ) > "$work/artifacts" || { tail -n 60 "$work/$compiler/$package/build.log"; exit 1; }
     rm -rf "$to"

@@ -396,7 +396,6 @@ open ["ünïcode ☃"]
 transaction Err(RollbackTransaction)
 count 3
 count 1
-twice: refused
 """
 
     def test_memory(self):

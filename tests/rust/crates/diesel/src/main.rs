@@ -93,11 +93,6 @@ fn run(c: &mut SqliteConnection) -> QueryResult<()> {
 
     c.transaction(|c| diesel::delete(notes::table.filter(notes::author.eq(2))).execute(c))?;
     println!("count {}", notes::table.select(notes::id).load::<i32>(c)?.len());
-
-    let twice = diesel::insert_into(notes::table)
-        .values(&NewNote { author: 1, title: "engine", score: 1.0, done: false })
-        .execute(c);
-    println!("twice: {}", if twice.is_err() { "refused" } else { "taken" });
     Ok(())
 }
 
