@@ -233,6 +233,8 @@ static void release(struct process *p, struct worker *w)
         wasi_free(g->wasi);
     if (UNLIKELY(g->names != NULL))
         net_names_free(g->names);
+    if (UNLIKELY(g->sent != NULL))
+        net_sent_unref(g->sent);
     if (UNLIKELY(g->start != NULL))
         answer_parent(g, GUEST_START_TRAPPED);
     if (LIKELY(w != NULL)) {

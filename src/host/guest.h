@@ -15,6 +15,7 @@
 #include <string.h>
 
 struct net_names;   /* net/names.h */
+struct net_sent;    /* net/attachment.c */
 struct guest_start; /* guest.c: what waits for the start function to end */
 struct wasi;        /* wasi/: its files */
 
@@ -34,6 +35,7 @@ struct guest {
     struct host_module *module; /* the one it runs; one reference */
     struct wasi *wasi;          /* its files: wasi/wasi.h; NULL until it uses them; owned */
     struct net_names *names;    /* that it has looked up; NULL until then; owned */
+    struct net_sent *sent;      /* what it has put into messages; NULL until then; one reference */
     struct guest_start *start;  /* NULL: the entry function has been entered */
     struct bytes *claim;        /* the name in the registry that it is spawning, or NULL; owned */
     const char *trap_function;  /* the C function whose trap is in fiber->trap_text */

@@ -4,6 +4,7 @@
 // options: --max-descriptors 10
 // expect: Too many open files (os error 24): this process may have 10 files and sockets open
 // expect: then accepted
+// expect: those in messages count
 #include <lunatic.h>
 #include <lunatic/net.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ int main(void)
     lun_listener listener;
     lun_stream streams[16], one;
     lun_address at;
+    lun_message m;
     int count = 0, i, r;
 
     if (lun_tcp_listen(&listener, "127.0.0.1:0") != 0 || lun_listener_address(&listener, &at) != 0)
@@ -36,5 +38,21 @@ int main(void)
     lun_stream_close(&streams[0]);
     if (lun_accept(&listener, &one, NULL) == 0)
         puts("then accepted");
-    return 0;
+
+    /* What it sends to itself it still holds. */
+    for (i = 1; i < count; i++)
+        lun_send_stream(lun_self(), 1, &streams[i], NULL, 0);
+    lun_send_stream(lun_self(), 1, &one, NULL, 0);
+    if (lun_accept(&listener, &one, NULL) == -LUN_EIO)
+        puts("those in messages count");
+    for (i = 0; i < count; i++) {
+        if (lun_receive(&m, LUN_FOREVER) != 0)
+            return 3;
+        streams[i] = lun_take_tcp(); /* what counts already can be taken */
+    }
+    lun_send_stream(lun_self(), 1, &streams[0], NULL, 0);
+    lun_receive(&m, LUN_FOREVER); /* not taken: gone with the next message */
+    lun_send(lun_self(), 2, NULL, 0);
+    lun_receive(&m, LUN_FOREVER);
+    return lun_accept(&listener, &one, NULL) == 0 ? 0 : 4;
 }

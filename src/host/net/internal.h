@@ -62,8 +62,9 @@ bool net_address_argument(struct guest *g, const char *function, uint32_t type, 
  * has open through WASI are fewer than its configuration allows. False: `err` says so in words. */
 bool net_has_room(const struct guest *g, struct error *err) MUST_USE;
 
-/* Sockets, listeners and streams that it holds, clones counted too. */
-uint64_t net_held_count(const struct process *p);
+/* Sockets, listeners and streams that it holds, clones counted too, and what it has put into
+ * messages and nobody has taken yet. */
+uint64_t net_held_count(const struct guest *g);
 
 /* ---- stream.c: for TCP and TLS ---- */
 
@@ -86,9 +87,17 @@ struct outcome net_stream_get_timeout(struct guest *g, enum resource_kind kind, 
 struct outcome net_clone(struct guest *g, enum resource_kind kind, uint64_t id);
 /* Any kind. */
 struct outcome net_drop(struct guest *g, enum resource_kind kind, uint64_t id);
-/* message::push_* and take_*, any kind of socket. */
+
+/* ---- attachment.c: message::push_* and take_*, any kind of socket ---- */
+
 struct outcome net_push(struct guest *g, enum resource_kind kind, uint64_t id);
 struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index);
+
+/* Sockets that the process has put into messages that still have them. */
+uint64_t net_sent_count(const struct guest *g);
+
+/* The process ends, or an attachment goes. */
+void net_sent_unref(struct net_sent *s);
 
 /* ---- address.c: iterators ---- */
 

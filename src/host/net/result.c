@@ -51,15 +51,15 @@ bool net_address_argument(struct guest *g, const char *function, uint32_t type, 
     return true;
 }
 
-uint64_t net_held_count(const struct process *p)
+uint64_t net_held_count(const struct guest *g)
 {
     static const enum resource_kind kinds[] = {RESOURCE_TCP_LISTENER, RESOURCE_TCP_STREAM,
                                                RESOURCE_TLS_LISTENER, RESOURCE_TLS_STREAM,
                                                RESOURCE_UDP_SOCKET};
-    uint64_t count = 0;
+    uint64_t count = net_sent_count(g);
 
     for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
-        count += resource_count(p, kinds[i]);
+        count += resource_count(g->process, kinds[i]);
     return count;
 }
 
@@ -69,7 +69,7 @@ bool net_has_room(const struct guest *g, struct error *err)
     uint64_t files = g->wasi ? wasi_open_count(g->wasi) : 0;
 
     if (LIKELY(max == CONFIG_UNLIMITED) ||
-        files + net_held_count(g->process) + sqlite_open_count(g->process) < max)
+        files + net_held_count(g) + sqlite_open_count(g->process) < max)
         return true;
     return fail(err, ERR_LIMIT,
                 "Too many open files (os error 24): this process may have %" PRIu64

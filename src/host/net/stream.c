@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Streams, whether TCP or TLS: reading, writing, timeouts; clones, and what travels in messages. */
+/* Streams, whether TCP or TLS: reading, writing, timeouts, clones. */
 #include "host/net/internal.h"
 #include "plat/vmem.h"
 
@@ -235,74 +235,4 @@ struct outcome net_drop(struct guest *g, enum resource_kind kind, uint64_t id)
         return guest_trap(g, UNKNOWN);
     resource_unref(r);
     return done(0);
-}
-
-struct outcome net_push(struct guest *g, enum resource_kind kind, uint64_t id)
-{
-    struct resource *r = resource_get(g->process, kind, id);
-    struct message *m = g->message;
-    uint64_t index;
-
-    if (!r)
-        return guest_trap(g, UNKNOWN);
-    if (!m || m->kind != MESSAGE_DATA)
-        return guest_trap(g, "there is no current data message");
-    if (!message_push(m, r, &index))
-        return guest_trap(g, "too many attachments");
-    r = resource_take(g->process, kind, id); /* the table's reference is the message's now */
-    (void)r;
-    return done(index);
-}
-
-struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index)
-{
-    struct message *m = g->message;
-    struct resource *r;
-    struct error err;
-    uint64_t id;
-
-    if (!m || m->kind != MESSAGE_DATA)
-        return guest_trap(g, "there is no current data message");
-    r = message_resource(m, index);
-    if (!r || r->kind != (uint32_t)kind)
-        return guest_trap(g, "there is no such socket at this index");
-    if (!net_has_room(g, &err))
-        return guest_trap(g, "this process has as many files and sockets open as it may");
-    if (!resource_add(g->process, r, &id))
-        return guest_trap(g, TOO_MUCH);
-    r = message_take_resource(m, index); /* its reference is the table's now */
-    (void)r;
-    return done(id);
-}
-
-/* ---- the rows for streams in messages ---- */
-
-struct outcome host_message_push_tcp_stream(struct guest *g, uint64_t stream_id)
-{
-    return net_push(g, RESOURCE_TCP_STREAM, stream_id);
-}
-
-struct outcome host_message_take_tcp_stream(struct guest *g, uint64_t index)
-{
-    return net_take(g, RESOURCE_TCP_STREAM, index);
-}
-
-struct outcome host_message_push_tls_stream(struct guest *g, uint64_t stream_id)
-{
-    return net_push(g, RESOURCE_TLS_STREAM, stream_id);
-}
-
-struct outcome host_message_take_tls_stream(struct guest *g, uint64_t index)
-{
-    return net_take(g, RESOURCE_TLS_STREAM, index);
-}
-
-struct outcome host_message_push_udp_socket(struct guest *g, uint64_t socket_id)
-{
-    return net_push(g, RESOURCE_UDP_SOCKET, socket_id);
-}
-
-struct outcome host_message_take_udp_socket(struct guest *g, uint64_t index)
-{
-    return net_take(g, RESOURCE_UDP_SOCKET, index);
 }

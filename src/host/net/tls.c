@@ -106,7 +106,7 @@ static void cancel_accept(struct process *p, struct wait *w)
 /* Handshakes under way are descriptors too. */
 static uint64_t room(const struct guest *g)
 {
-    uint64_t max = g->process->config->descriptor_count_max, held = net_held_count(g->process);
+    uint64_t max = g->process->config->descriptor_count_max, held = net_held_count(g);
 
     return max == CONFIG_UNLIMITED ? TLS_HANDSHAKES_MAX : max > held ? max - held : 1;
 }

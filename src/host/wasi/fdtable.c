@@ -248,7 +248,7 @@ enum file_error wasi_fd_add(struct guest *g, const struct wasi_fd *f, uint32_t *
     if (!w)
         return FERR_NOMEM;
     if (w->open_count >= WASI_FDS_MAX ||
-        w->open_count + net_held_count(g->process) >= g->process->config->descriptor_count_max)
+        w->open_count + net_held_count(g) >= g->process->config->descriptor_count_max)
         return FERR_MFILE;
     for (i = w->first_free; i < w->fds.count && w->fds.items[i].handle; i++)
         ;
