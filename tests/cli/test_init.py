@@ -187,10 +187,6 @@ class CargoLunatic(RustTest):
 
 
 class Refused(CliTest):
-    def test_the_exporter(self):
-        for words in (["--prometheus"], ["--prometheus-http", "127.0.0.1:9"]):
-            self.assert_usage_error(self.lunatic("run", *words, "x.wasm"), "not available yet", "leave")
-
     def test_each_says_what_to_do(self):
         for name, words in (("login", "nothing here needs a login"), ("app", "'lunatic init'"),
                             ("deploy", "'cargo build --release'"), ("control", "not available yet"),
