@@ -2,9 +2,7 @@
 /* The library behind <lunatic/sqlite.h>.
  *
  * Values to bind are collected, in the form that the host takes, and handed over with the next
- * step: one call for all of them. A row is fetched whole when its first column is read. The host
- * asks for the memory of what it returns by calling `lunatic_alloc`, which gives it that of the
- * query in question. */
+ * step: one call for all of them. A row is fetched whole when its first column is read. */
 #include "internal.h"
 #include <lunatic/host.h>
 #include <lunatic/sqlite.h>
@@ -33,21 +31,6 @@ struct lun_db_value_ {
 };
 
 static int code;
-static lun_query *receiver; /* whose row is being fetched */
-
-/* The host has `size` bytes for us. */
-__attribute__((export_name("lunatic_alloc"))) void *lunatic_alloc(uint32_t size)
-{
-    if (!receiver)
-        return lun_new_buffer_(size);
-    if (receiver->row_space < (size_t)size + 1) { /* a text at its end gets a 0 */
-        free(receiver->row);
-        receiver->row_space = 0;
-        receiver->row = lun_new_buffer_((size_t)size + 1);
-        receiver->row_space = (size_t)size + 1;
-    }
-    return receiver->row;
-}
 
 int lun_db_code(void)
 {
@@ -288,16 +271,27 @@ static void read_values(lun_query *query)
     query->value_count = count;
 }
 
+/* What a row may take; a text at its end gets a 0. */
+static size_t row_room(const lun_query *query)
+{
+    return query->row_space ? query->row_space - 1 : 0;
+}
+
 static const struct lun_db_value_ *value(lun_query *query, int column)
 {
     if (query->state != STATE_ROW)
         __builtin_trap(); /* there is no row */
     if (!query->has_row) {
-        uint32_t size;
+        uint32_t size =
+            lunatic_sqlite_copy_row(ID(query), LUN_ADDRESS(query->row), (uint32_t)row_room(query));
 
-        receiver = query;
-        lunatic_sqlite_read_row(ID(query), LUN_ADDRESS(&size));
-        receiver = NULL;
+        if (size > row_room(query)) {
+            free(query->row);
+            query->row_space = 0;
+            query->row = lun_new_buffer_((size_t)size + 1);
+            query->row_space = (size_t)size + 1;
+            lunatic_sqlite_copy_row(ID(query), LUN_ADDRESS(query->row), size);
+        }
         read_values(query);
         query->has_row = true;
     }

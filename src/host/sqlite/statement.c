@@ -414,6 +414,28 @@ struct outcome host_sqlite_read_row(struct guest *g, uint64_t statement, uint32_
                              size_out);
 }
 
+struct outcome host_sqlite_copy_row(struct guest *g, uint64_t statement, uint32_t out,
+                                    uint32_t capacity)
+{
+    struct statement *st = statement_get(g, statement);
+    struct gift gift = {.kind = GIFT_ROW};
+    uint8_t *at;
+    size_t size;
+
+    if (!st)
+        return guest_trap(g, UNKNOWN);
+    if (!guest_bytes(g, out, capacity, &at))
+        return guest_trap_range(g);
+    gift.database = st->database;
+    gift.stmt = st->stmt;
+    size = measure(&gift, NULL);
+    if (size > UINT32_MAX)
+        return guest_trap(g, "the result exceeds 4 GiB");
+    if (size <= capacity)
+        measure(&gift, at);
+    return done(size);
+}
+
 struct outcome host_sqlite_last_error(struct guest *g, uint64_t connection, uint32_t size_out)
 {
     struct gift gift = {.kind = GIFT_ERROR, .database = database_get(g, connection)};
