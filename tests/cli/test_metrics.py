@@ -18,6 +18,7 @@ from prometheus import parse  # noqa: E402
 
 BUSY = r"""
 #include <lunatic.h>
+#include <lunatic/host.h>
 #include <lunatic/metrics.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,13 @@ static void waiting(const void *data, size_t size)
     lun_receive_tag(&m, 99, LUN_FOREVER);
 }
 
+static void trapping(const void *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    lunatic_error_drop(77);
+}
+
 int main(void)
 {
     lun_message m;
@@ -49,6 +57,14 @@ int main(void)
         lun_spawn(child, &i, sizeof(i));
     for (int i = 0; i < 5; i++)
         lun_receive_tag(&m, 7, LUN_FOREVER);
+    w = lun_spawn(waiting, NULL, 0);
+    lun_monitor(w);
+    lun_kill(w);
+    lun_receive(&m, LUN_FOREVER);
+    lun_send(w, 5, "to nobody", 9);
+    lun_monitor(lun_spawn(trapping, NULL, 0));
+    lun_receive(&m, LUN_FOREVER);
+    fclose(fopen("file", "w"));
     w = lun_spawn(waiting, NULL, 0);
     for (int i = 0; i < 10; i++)
         lun_send(w, 5, "x", 1);
@@ -129,9 +145,16 @@ class MetricsTest(CliTest):
     def test_the_text_is_well_formed_and_true(self):
         p, at = self.serve()
         f = self.scrape(at)
-        self.assertEqual(f["lunatic_processes_spawned_total"].value(), 7)
+        self.assertEqual(f["lunatic_processes_spawned_total"].value(), 9)
         self.assertEqual(f["lunatic_processes_exited_total"].value(reason="normal"), 4)
-        self.assertEqual(f["lunatic_processes_exited_total"].value(reason="failure"), 1)
+        self.assertEqual(f["lunatic_processes_exited_total"].value(reason="failure"), 2)
+        self.assertEqual(f["lunatic_processes_exited_total"].value(reason="killed"), 1)
+        self.assertEqual(f["lunatic_process_messages_process_died_total"].value(), 2)
+        self.assertGreaterEqual(f["lunatic_process_signals_lost_total"].value(), 1)
+        self.assertEqual(f["lunatic_host_traps_total"].value(module="error"), 1)
+        self.assertEqual(f["lunatic_host_traps_total"].total(), 1)
+        jobs = f["lunatic_offload_jobs_total"].value() + f["lunatic_offload_jobs_running"].value()
+        self.assertGreaterEqual(jobs, 1)
         self.assertEqual(f["lunatic_process_environment_process_count"].value(), 2)
         self.assertEqual(f["lunatic_process_environment_count"].value(), 1)
         self.assertEqual(f["lunatic_process_messages_data_count"].value(), 15)
@@ -141,7 +164,7 @@ class MetricsTest(CliTest):
         small = sizes["lunatic_process_messages_data_size_bucket", (("le", "64"),)]
         self.assertEqual(count - small, 1)  # the one of 300 bytes
         depth = f["lunatic_process_mailbox_depth"].samples
-        self.assertEqual(depth["lunatic_process_mailbox_depth_count", ()], 15)
+        self.assertEqual(depth["lunatic_process_mailbox_depth_count", ()], 17)
         self.assertGreaterEqual(depth["lunatic_process_mailbox_depth_sum", ()], 5 + 55)
         self.assertEqual(f["lunatic_registry_write"].value(), 1)
         self.assertEqual(f["lunatic_registry_registered"].value(), 1)
@@ -298,7 +321,7 @@ class MetricsTest(CliTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         f = parse(done.stdout)
         self.assertEqual(f["shop_orders"].value(), 7)
-        self.assertEqual(f["lunatic_processes_spawned_total"].value(), 7)
+        self.assertEqual(f["lunatic_processes_spawned_total"].value(), 9)
 
 
 if __name__ == "__main__":
