@@ -28,6 +28,8 @@
 #define SURPLUS_SLEEP_NS                                                                           \
     NS_PER_MS /* and sleeps no longer than this while a busy one has work left */
 #define GLOBAL_BATCH 32u
+#define CLOSED_MAX                                                                                 \
+    256u /* descriptors that wait to be released before their poller is woken for it */
 #define SLICE_LEAST_NS                                                                             \
     (250 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it, */
 /* and so long if tasks that were woken wait for the worker when its slice begins */
@@ -100,6 +102,7 @@ struct core {
     struct poller poller;
     _Atomic uint32_t io_count;    /* descriptors registered */
     struct io *_Atomic io_closed; /* to be released after the next batch */
+    _Atomic uint32_t io_closed_count;
 
     /* Under the scheduler's lock. */
     struct core *idle_next;

@@ -100,6 +100,8 @@ void io_close(struct io *io, struct scheduler *s, struct worker *w)
     while (!atomic_compare_exchange_weak_explicit(&c->io_closed, &io->next, io,
                                                   memory_order_release, memory_order_relaxed))
         ;
+    if (atomic_fetch_add_explicit(&c->io_closed_count, 1, memory_order_relaxed) + 1 == CLOSED_MAX)
+        poller_wake(&c->poller); /* it may sleep for long */
 }
 
 void core_release_closed(struct core *c)
@@ -108,6 +110,7 @@ void core_release_closed(struct core *c)
 
     if (!atomic_load_explicit(&c->io_closed, memory_order_relaxed))
         return;
+    atomic_store_explicit(&c->io_closed_count, 0, memory_order_relaxed);
     for (io = atomic_exchange_explicit(&c->io_closed, NULL, memory_order_acquire); io; io = next) {
         next = io->next;
         io->release(io);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #define _GNU_SOURCE
+#include "plat/thread.h"
 #include "support.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -150,4 +152,49 @@ TEST(regular_files_are_always_ready)
     CHECK(io_wait(io, IO_READ, &a) == IO_READY);
     io_close(io, s, NULL);
     scheduler_free(s);
+}
+
+/* ---- closing from elsewhere ---- */
+
+enum { CLOSED = 300, CLOSED_SOON = 256 }; /* so many are released although the worker sleeps */
+
+struct closer {
+    struct scheduler *scheduler;
+    struct io *all[CLOSED];
+};
+
+static void close_all(void *arg)
+{
+    struct closer *c = arg;
+    struct scheduler_stats stats;
+
+    do { /* until the worker sleeps for the first time */
+        thread_yield();
+        scheduler_stats(c->scheduler, &stats);
+    } while (stats.sleeps == 0);
+    for (int i = 0; i < CLOSED; i++)
+        io_close(c->all[i], c->scheduler, NULL);
+    while (atomic_load(&released) < CLOSED_SOON)
+        thread_yield();
+    scheduler_stop(c->scheduler);
+}
+
+TEST(a_sleeping_worker_releases_what_others_have_closed)
+{
+    struct closer c = {.scheduler = make_workers(1)};
+    struct thread thread;
+
+    atomic_store(&released, 0);
+    for (int i = 0; i < CLOSED; i++) {
+        int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+        CHECK(fd >= 0);
+        c.all[i] = mem_new(struct io);
+        CHECK(io_open(c.all[i], c.scheduler, NULL, fd, io_release, NULL));
+    }
+    CHECK(thread_create(&thread, "closer", close_all, &c, NULL));
+    CHECK(scheduler_run(c.scheduler, NULL));
+    thread_join(&thread);
+    scheduler_free(c.scheduler);
+    CHECK(atomic_load(&released) == CLOSED);
 }
