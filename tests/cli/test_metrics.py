@@ -38,7 +38,18 @@ static void waiting(const void *data, size_t size)
     lun_message m;
     (void)data;
     (void)size;
+    lun_receive_tag(&m, 98, LUN_FOREVER);
+    lun_send(1, 7, NULL, 0); /* what came before is in the mailbox now */
     lun_receive_tag(&m, 99, LUN_FOREVER);
+}
+
+static void await_death(lun_process p)
+{
+    lun_message m;
+    lun_monitor(p);
+    do
+        lun_receive(&m, LUN_FOREVER);
+    while (m.kind != LUN_PROCESS_DIED);
 }
 
 static void trapping(const void *data, size_t size)
@@ -53,21 +64,22 @@ int main(void)
     lun_message m;
     lun_process w;
 
-    for (int i = 0; i < 5; i++)
-        lun_spawn(child, &i, sizeof(i));
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
+        w = lun_spawn(child, &i, sizeof(i));
         lun_receive_tag(&m, 7, LUN_FOREVER);
+        await_death(w);
+    }
     w = lun_spawn(waiting, NULL, 0);
-    lun_monitor(w);
     lun_kill(w);
-    lun_receive(&m, LUN_FOREVER);
+    await_death(w);
     lun_send(w, 5, "to nobody", 9);
-    lun_monitor(lun_spawn(trapping, NULL, 0));
-    lun_receive(&m, LUN_FOREVER);
+    await_death(lun_spawn(trapping, NULL, 0));
     fclose(fopen("file", "w"));
     w = lun_spawn(waiting, NULL, 0);
     for (int i = 0; i < 10; i++)
         lun_send(w, 5, "x", 1);
+    lun_send(w, 98, NULL, 0);
+    lun_receive_tag(&m, 7, LUN_FOREVER);
     lun_register("someone", w);
     lun_counter_add("shop.orders", 3);
     lun_counter_add("shop_orders", 4);
@@ -77,9 +89,8 @@ int main(void)
     lun_histogram_record("request_seconds", 30);
     lun_counter_add("lunatic_timers_started", 1);
     lun_gauge_set("shop_orders", 1);
-    lun_sleep(50);
     lun_send_after(w, 5, "later", 5, 100000000);
-    lun_sleep(50);
+    lun_sleep(1);
     puts("ready");
     fflush(stdout);
     lun_receive_tag(&m, 99, LUN_FOREVER);
@@ -149,7 +160,7 @@ class MetricsTest(CliTest):
         self.assertEqual(f["lunatic_processes_exited_total"].value(reason="normal"), 4)
         self.assertEqual(f["lunatic_processes_exited_total"].value(reason="failure"), 2)
         self.assertEqual(f["lunatic_processes_exited_total"].value(reason="killed"), 1)
-        self.assertEqual(f["lunatic_process_messages_process_died_total"].value(), 2)
+        self.assertEqual(f["lunatic_process_messages_process_died_total"].value(), 7)
         self.assertGreaterEqual(f["lunatic_process_signals_lost_total"].value(), 1)
         self.assertEqual(f["lunatic_host_traps_total"].value(module="error"), 1)
         self.assertEqual(f["lunatic_host_traps_total"].total(), 1)
@@ -157,14 +168,14 @@ class MetricsTest(CliTest):
         self.assertGreaterEqual(jobs, 1)
         self.assertEqual(f["lunatic_process_environment_process_count"].value(), 2)
         self.assertEqual(f["lunatic_process_environment_count"].value(), 1)
-        self.assertEqual(f["lunatic_process_messages_data_count"].value(), 15)
+        self.assertEqual(f["lunatic_process_messages_data_count"].value(), 17)
         self.assertEqual(f["lunatic_process_messages_outstanding"].value(), 10)
         sizes = f["lunatic_process_messages_data_size"].samples
         count = sizes["lunatic_process_messages_data_size_count", ()]
         small = sizes["lunatic_process_messages_data_size_bucket", (("le", "64"),)]
         self.assertEqual(count - small, 1)  # the one of 300 bytes
         depth = f["lunatic_process_mailbox_depth"].samples
-        self.assertEqual(depth["lunatic_process_mailbox_depth_count", ()], 17)
+        self.assertEqual(depth["lunatic_process_mailbox_depth_count", ()], 24)
         self.assertGreaterEqual(depth["lunatic_process_mailbox_depth_sum", ()], 5 + 55)
         self.assertEqual(f["lunatic_registry_write"].value(), 1)
         self.assertEqual(f["lunatic_registry_registered"].value(), 1)
