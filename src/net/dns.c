@@ -5,6 +5,8 @@
 #include "plat/clock.h"
 #include "plat/random.h"
 
+#define TELL_MAX 256 /* tasks that are told in one go */
+
 #define NONAME  "Name or service not known"
 #define MEMORY  "Memory allocation failure"
 #define FAILURE "failed to lookup address information: "
@@ -110,10 +112,28 @@ static struct dns_entry *add(struct dns *d, const char *name, size_t size, uint6
 
 /* ---- what the thread reports ---- */
 
+/* Gives the answer to the first of those who wait. False: there are no others. */
+static bool tell_some(struct dns *d, struct dns_entry *e, struct dns_answer *a) REQUIRES(d->lock)
+{
+    struct list *l;
+
+    for (int i = 0; i < TELL_MAX; i++) {
+        struct dns_lookup *lookup;
+
+        l = list_pop_front(&e->waiters);
+        if (!l)
+            return false;
+        lookup = CONTAINER_OF(l, struct dns_lookup, link);
+        lookup->entry = NULL;
+        lookup->answer = answer_ref(a);
+        task_wake(d->scheduler, NULL, lookup->task);
+    }
+    return true;
+}
+
 void dns_entry_answered(struct dns_entry *e, struct dns_answer *a, uint64_t ttl_s)
 {
     struct dns *d = e->dns;
-    struct list *l;
 
     mutex_lock(&d->lock);
     d->asked_count--;
@@ -121,23 +141,23 @@ void dns_entry_answered(struct dns_entry *e, struct dns_answer *a, uint64_t ttl_
         d->unwanted_count--;
     if (!a || a->failure)
         d->stats.failures++;
-    while ((l = list_pop_front(&e->waiters))) {
-        struct dns_lookup *lookup = CONTAINER_OF(l, struct dns_lookup, link);
-
-        lookup->entry = NULL;
-        lookup->answer = answer_ref(a);
-        task_wake(d->scheduler, NULL, lookup->task);
+    e->state = DNS_TOLD;
+    forget(d, e); /* nobody joins any more */
+    while (tell_some(d, e, a)) {
+        mutex_unlock(&d->lock); /* workers come here, too */
+        mutex_lock(&d->lock);
     }
     condition_broadcast(&d->has_answered);
-    if (a && ttl_s > 0 && !d->is_ending) {
+    if (a && ttl_s > 0 && !d->is_ending && !find(d, e->name, e->size, e->hash)) {
         e->state = DNS_ANSWERED;
+        e->next = *slot_of(d, e->hash);
+        *slot_of(d, e->hash) = e;
         e->answer = a;
         e->expires_ns = clock_monotonic_ns() + ttl_s * NS_PER_SEC;
         list_push_back(&d->answered, &e->link);
         if (++d->stats.answers > DNS_ANSWERS_MAX)
             drop_answer(d, CONTAINER_OF(d->answered.next, struct dns_entry, link));
     } else {
-        forget(d, e);
         e->answer = a;
         entry_free(e);
     }
@@ -314,7 +334,7 @@ void dns_leave(struct dns *d, struct dns_lookup *l)
             list_remove(&e->link);
             forget(d, e);
             entry_free(e);
-        } else {
+        } else if (e->state == DNS_ASKED) {
             d->unwanted_count++;
         }
     }

@@ -3,7 +3,8 @@
  * share.
  *
  * An entry is a name somebody has asked for: it waits in the queue to be asked, then the thread has
- * it, then it is an answer, until that is too old. Whoever looks a name up joins its entry. */
+ * it, asks, and tells those who wait; then it is an answer, until that is too old. Whoever looks a
+ * name up joins its entry. */
 #ifndef NET_DNS_INTERNAL_H
 #define NET_DNS_INTERNAL_H
 
@@ -13,13 +14,13 @@
 
 #define DNS_SLOTS 4096 /* of the table; a power of two */
 
-enum dns_state { DNS_QUEUED, DNS_ASKED, DNS_ANSWERED };
+enum dns_state { DNS_QUEUED, DNS_ASKED, DNS_TOLD, DNS_ANSWERED };
 
 struct dns_entry {
-    struct list link;       /* QUEUED: in `queue`; ANSWERED: in `answered`; ASKED: none */
-    struct dns_entry *next; /* in its slot of the table */
+    struct list link;       /* QUEUED: in `queue`; ANSWERED: in `answered`; else none */
+    struct dns_entry *next; /* in its slot of the table; not while it is TOLD */
     uint64_t hash;
-    struct list waiters; /* of struct dns_lookup; none once ANSWERED */
+    struct list waiters; /* of struct dns_lookup; none when ANSWERED */
     struct dns *dns;
     struct dns_channel *channel; /* ASKED: through which */
     struct dns_answer *answer;   /* ANSWERED */

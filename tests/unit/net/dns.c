@@ -195,22 +195,26 @@ TEST(dns_garbage_is_ignored)
 
 TEST(dns_one_question_for_all_who_ask_at_a_time)
 {
+    enum { ALL = 1000 }; /* more than are told in one go */
     struct world w;
-    struct dns_lookup l[50];
+    struct dns_lookup *l = mem_new_array(struct dns_lookup, ALL);
+    struct dns_stats stats;
     struct dns_answer *a = NULL;
 
     CHECK(begin(&w, false));
-    memset(l, 0, sizeof(l));
-    atomic_store(&w.server.delay_ms, 200);
-    for (size_t i = 0; i < ARRAY_COUNT(l); i++)
+    atomic_store(&w.server.holds, true);
+    for (size_t i = 0; i < ALL; i++)
         CHECK(dns_lookup(w.dns, &l[i], &w.task, slice_text("slow.test"), true, &a, NULL) ==
               NET_WAIT);
-    for (size_t i = 0; i < ARRAY_COUNT(l); i++) {
+    atomic_store(&w.server.holds, false);
+    for (size_t i = 0; i < ALL; i++) {
         CHECK(finish(&w, &l[i], "slow.test", &a, NULL) == NET_DONE);
         dns_answer_unref(a);
     }
-    CHECK(atomic_load(&w.server.asked) == 1);
+    dns_stats(w.dns, &stats);
+    CHECK(stats.questions == 1 && stats.lookups == ALL);
     end(&w);
+    mem_free(l);
 }
 
 /* Who gives up is forgotten, others still get the answer, and it is kept for later. */
@@ -221,7 +225,7 @@ TEST(dns_who_gives_up_is_forgotten)
     struct dns_answer *answer = NULL;
 
     CHECK(begin(&w, false));
-    atomic_store(&w.server.delay_ms, 100);
+    atomic_store(&w.server.holds, true);
     CHECK(dns_lookup(w.dns, &a, &w.task, slice_text("slow.test"), true, &answer, NULL) == NET_WAIT);
     CHECK(dns_lookup(w.dns, &b, &w.task, slice_text("slow.test"), true, &answer, NULL) == NET_WAIT);
     CHECK(dns_lookup(w.dns, &c, &w.task, slice_text("slow-2.test"), true, &answer, NULL) ==
@@ -230,6 +234,7 @@ TEST(dns_who_gives_up_is_forgotten)
     dns_leave(w.dns, &a);
     dns_leave(w.dns, &c);
     CHECK(a.task == NULL);
+    atomic_store(&w.server.holds, false);
     CHECK(finish(&w, &b, "slow.test", &answer, NULL) == NET_DONE);
     dns_leave(w.dns, &b);
     dns_answer_unref(answer);
@@ -266,7 +271,8 @@ TEST(dns_a_flood_of_abandoned_questions_is_cleared)
     enum { FLOOD = DNS_QUESTIONS_MAX + 200 };
     struct world w;
     struct dns_answer *a = NULL;
-    uint64_t began_ns;
+    uint64_t began_ns = clock_monotonic_ns();
+    struct dns_stats stats;
 
     CHECK(begin(&w, false));
     for (int i = 0; i < FLOOD; i++) {
@@ -277,8 +283,6 @@ TEST(dns_a_flood_of_abandoned_questions_is_cleared)
         CHECK(dns_lookup(w.dns, &l, &w.task, slice_text(name), true, &a, NULL) == NET_WAIT);
         /* so that it is asked, if there is room */
         for (int k = 0; k < 2000 && i < DNS_QUESTIONS_MAX; k++) {
-            struct dns_stats stats;
-
             dns_stats(w.dns, &stats);
             if (stats.questions > (uint64_t)i)
                 break;
@@ -286,10 +290,10 @@ TEST(dns_a_flood_of_abandoned_questions_is_cleared)
         }
         dns_leave(w.dns, &l);
     }
-    began_ns = clock_monotonic_ns();
     CHECK(look(&w, "after.test", NULL) == 2);
-    /* not a measurement: the abandoned questions would have taken 14 s */
-    CHECK(clock_monotonic_ns() - began_ns < 13 * NS_PER_SEC);
+    /* The first abandoned question ends by itself after 14 s: it was not waited for. */
+    dns_stats(w.dns, &stats);
+    CHECK(stats.failures == 0 || clock_monotonic_ns() - began_ns > 14 * NS_PER_SEC);
     end(&w);
 }
 

@@ -97,7 +97,8 @@ static bool answer(struct dns_server *s, const struct message *q, struct message
     if (strncmp(label, "never", 5) == 0)
         ttl = 0;
     if (strncmp(label, "slow", 4) == 0)
-        usleep(atomic_load(&s->delay_ms) * 1000);
+        while (atomic_load(&s->holds) && !atomic_load(&s->is_ending))
+            usleep(1000);
     memcpy(out->data, q->data, at);
     out->size = at;
     out->data[2] = (uint8_t)(0x84 | (cut ? 2 : 0) | (q->data[2] & 1));

@@ -13,7 +13,7 @@ struct dns_server {
     atomic_uint asked;     /* questions of type A that have come, by datagram */
     atomic_uint asked_tcp; /* and by TCP */
     atomic_uint silenced;  /* questions left unanswered */
-    atomic_uint delay_ms;  /* of names that begin with "slow" */
+    atomic_bool holds;     /* back the answers to names that begin with "slow" */
     int udp, tcp;
     atomic_bool is_ending;
     unsigned long thread;
