@@ -12,7 +12,7 @@ struct outcome net_failed(struct guest *g, uint32_t id_out, const char *words)
 
     guest_count_error(g, ABI_NUMBER_networking);
     if (!guest_add_error(g, words, &id))
-        return guest_trap_in(g, g->trap_function, "this process holds too much");
+        return guest_trap_in(g, NULL, "this process holds too many errors and other things");
     if (!guest_write_u64(g, id_out, id))
         return guest_trap_range(g);
     return done(NET_ERROR);
