@@ -7,6 +7,7 @@ if(LUNATIC_STATIC)
     set(OPENSSL_USE_STATIC_LIBS TRUE)
     # Position-independent, so that addresses are as hard to guess as in any other program.
     set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+    add_compile_definitions(LUNATIC_STATIC)
     add_link_options(-static-pie)
     # Which archives were used, for their licences.
     add_link_options("-Wl,-Map=${CMAKE_BINARY_DIR}/$<TARGET_PROPERTY:NAME>.map")

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "net/net.h"
+#ifdef LUNATIC_STATIC
+#include <openssl/crypto.h>
+#endif
 
 void net_init(struct net *n, struct scheduler *s)
 {
@@ -7,6 +10,11 @@ void net_init(struct net *n, struct scheduler *s)
 
     *n = (struct net){.scheduler = s};
     counts_init(&n->counts, scheduler_worker_count(s), NET_COUNTS);
+#ifdef LUNATIC_STATIC
+    /* The modules that a system's configuration of OpenSSL may name bring a second C library.
+     * Before any other call: the first one that needs a configuration reads it. */
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+#endif
     n->socket_count_max = all > 2 * NET_DESCRIPTORS_KEPT ? all - NET_DESCRIPTORS_KEPT : all / 2;
 }
 
