@@ -3,10 +3,10 @@
  *
  * It is PID.sock in a folder that only its owner may enter: $XDG_RUNTIME_DIR/lunatic, or
  * /tmp/lunatic-UID where there is no such variable. A request is one line, `table` or `program`
- * with words `key=value`, or `metrics`; the answer is a line `ok` (or `error` and words) and then text or JSON,
- * ready to be shown, up to the end of the stream. Both sides ask the kernel who the other one is: a
- * server answers its own user and root, and so does a client ask only its own user's programs,
- * unless it is root. */
+ * with words `key=value`, or `metrics`; the answer is a line `ok` (or `error` and words) and then
+ * text or JSON, ready to be shown, up to the end of the stream. Both sides ask the kernel who the
+ * other one is: a server answers its own user and root, and so does a client ask only its own
+ * user's programs, unless it is root. */
 #ifndef CLI_INSPECT_SOCKET_H
 #define CLI_INSPECT_SOCKET_H
 
