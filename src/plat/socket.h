@@ -91,8 +91,7 @@ int socket_local_address(int fd, struct socket_address *out) MUST_USE;
 int socket_peer_address(int fd, struct socket_address *out) MUST_USE;
 void socket_close(int fd);
 
-/* How many descriptors this program may have open: the soft limit, which is raised to the hard one
- * first. */
+/* How many descriptors this program may have open: the soft limit. UINT64_MAX: there is none. */
 uint64_t socket_descriptors_max(void);
 
 /* ---- faults, for tests ---- */
