@@ -206,7 +206,9 @@ static bool release_some(struct process *p)
 {
     struct guest *g = p->body;
 
-    return LIKELY(g->wasi == NULL) || wasi_free_some(g->wasi);
+    if (UNLIKELY(g->wasi != NULL) && !wasi_free_some(g->wasi))
+        return false;
+    return instance_free_some(g->instance);
 }
 
 static void release(struct process *p, struct worker *w)

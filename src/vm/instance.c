@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "base/mem.h"
+#include "plat/vmem.h"
 #include "vm/code.h"
 #include "vm/internal.h"
 #include "vm/memory.h"
@@ -102,6 +103,27 @@ struct instance *instance_new(struct program *p, struct vm_worker *w,
     program_ref(p);
     *why = INSTANCE_OK;
     return i;
+}
+
+bool instance_free_some(struct instance *i)
+{
+    struct slot *s = instance_slot(i);
+    uint8_t *begin, *least, *end = i->memory_base + i->memory_length;
+    size_t size;
+
+    if (LIKELY(i->memory_length <= MEMORY_FREE_PIECE) || !i->program->has_memory)
+        return true;
+    /* In the slot the first pages are kept, and known one by one. */
+    least = s->moved ? i->memory_base : s->low + SLOT_WINDOW * (size_t)VMEM_PAGE;
+    /* At multiples of its size, so that no large page of the kernel is cut in two. */
+    begin = (uint8_t *)((uintptr_t)(end - 1) & ~(uintptr_t)(MEMORY_FREE_PIECE - 1));
+    if (begin <= least + MEMORY_FREE_PIECE)
+        return true;
+    size = ((size_t)(end - begin) + VMEM_PAGE - 1) & ~(size_t)(VMEM_PAGE - 1);
+    if (!vmem_discard(&(struct vmem_range){begin, size}, 1))
+        return true; /* then it is done with the rest */
+    i->memory_length = (uint64_t)(begin - i->memory_base);
+    return false;
 }
 
 void instance_free(struct instance *i, struct vm_worker *w)

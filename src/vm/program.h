@@ -81,6 +81,11 @@ enum instance_failure {
 struct instance *instance_new(struct program *p, struct vm_worker *w,
                               const struct instance_limits *limits, enum instance_failure *why);
 
+/* Gives back some of the memory of an instance that will not run any more; true: little is left for
+ * instance_free. */
+#define MEMORY_FREE_PIECE ((uint64_t)4 << 20) /* bytes that are given back without a pause */
+bool instance_free_some(struct instance *i);
+
 /* Ends it wherever it stopped; its memory is wiped before anyone else sees it. The worker need not
  * be the one that made it. */
 void instance_free(struct instance *i, struct vm_worker *w);
