@@ -31,9 +31,9 @@
 #define CLOSED_MAX                                                                                 \
     256u /* descriptors that wait to be released before their poller is woken for it */
 #define SLICE_LEAST_NS                                                                             \
-    (250 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it, */
+    (150 * NS_PER_US) /* a used-up task runs this long before an alarm or a poke stops it, */
 /* and so long if tasks that were woken wait for the worker when its slice begins */
-#define SLICE_SHARED_NS  (300 * NS_PER_US)
+#define SLICE_SHARED_NS  (200 * NS_PER_US)
 #define SLICE_TRUSTED_NS (200 * NS_PER_US) /* the cycle counter is believed up to here */
 #define BUSY_TIME_NS                                                                               \
     (20 * NS_PER_MS)  /* so long after a used-up slice more of them are to be expected, */
