@@ -93,8 +93,8 @@ static struct outcome prepare(struct guest *g, const char *function, uint64_t co
 struct outcome host_sqlite_query_prepare(struct guest *g, uint64_t connection, uint32_t sql,
                                          uint32_t sql_size)
 {
-    struct database *db;
-    uint64_t id;
+    struct database *db = NULL;
+    uint64_t id = 0;
     struct outcome o = prepare(g, __func__, connection, sql, sql_size, &db, &id);
 
     if (o.kind != OUTCOME_DONE)
@@ -108,7 +108,7 @@ struct outcome host_sqlite_prepare(struct guest *g, uint64_t connection, uint32_
                                    uint32_t sql_size, uint32_t id_out)
 {
     struct database *db;
-    uint64_t id;
+    uint64_t id = 0;
     struct outcome o;
 
     if (!guest_range(g, id_out, sizeof(uint64_t)))

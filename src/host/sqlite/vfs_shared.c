@@ -50,7 +50,7 @@ static void index_free(struct sqlite_index *x)
     mem_free(x);
 }
 
-/* Makes the index, if no other program has one. */
+/* Makes the index, if no other program has one: `*out` is set if this is SQLITE_OK. */
 static int index_new(const struct sqlite_file *f, const struct file_info *info,
                      struct sqlite_index **out)
 {
@@ -100,7 +100,7 @@ static int index_get(struct sqlite_file *f) REQUIRES(indexes_lock)
     }
     if (!x) {
         code = index_new(f, &info, &x);
-        if (code != SQLITE_OK)
+        if (code != SQLITE_OK || !x)
             return code;
         x->next = indexes;
         indexes = x;
