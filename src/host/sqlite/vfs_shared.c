@@ -125,6 +125,7 @@ int sqlite_index_map(sqlite3_file *file, int region, int size, int extend, void 
     if (!f->index)
         code = index_get(f);
     x = f->index;
+    ASSERT(x || code != SQLITE_OK);
     while (code == SQLITE_OK && extend && x->regions.count <= (size_t)region) {
         uint8_t *data;
 
