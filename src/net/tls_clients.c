@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "net/tls_clients.h"
 #include "base/mem.h"
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
@@ -104,8 +105,13 @@ bool tls_clients_make(struct tls_clients *cs, const struct slice *roots, size_t 
                       struct tls_context **out, struct error *err)
 {
     struct tls_roots_id id = {{0}};
+    bool ok = tls_context_new_client(roots, count, out, err);
 
-    if (!tls_context_new_client(roots, count, out, err))
+    /* Those of the system are read by a helper thread, which may still be about to free what
+     * OpenSSL keeps for it when the program ends. */
+    if (count == 0)
+        OPENSSL_thread_stop();
+    if (!ok)
         return false;
     if (count > 0)
         id = tls_roots_id(roots, count);
