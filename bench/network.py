@@ -81,12 +81,24 @@ def servers(what, rust):
     }
 
 
+def cpu_us(pid):
+    """User and system time of a process so far."""
+    with open(f"/proc/{pid}/stat") as f:
+        user, system = f.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) * 1e6 / os.sysconf("SC_CLK_TCK")
+
+
 def loaded(serve, load):
-    """A runner for side_by_side: the server under load. `load` gets the port and the server's pid."""
+    """A runner for side_by_side: the server under load. `load` gets the port and the server's pid. If it tells
+    how many answers there were in_all, what the server spent on each is added: a figure that other programs on
+    the machine change less than all the others."""
     def run():
         port = free_port()
         with serving(serve(port), port) as server:
-            return load(port, server.pid)
+            before = cpu_us(server.pid)
+            text = load(port, server.pid)
+            spent, in_all = cpu_us(server.pid) - before, fields(text).get("in_all")
+            return f"{text}\nserver_cpu_us {spent / in_all:.2f}\n" if in_all else text
     return run
 
 
@@ -121,7 +133,8 @@ def http(rounds):
         lines = {l.split()[0]: l.split()[1] for l in text.splitlines() if len(l.split()) == 2}
         p99 = lines["99%"]
         unit = {"us": 1, "ms": 1e3, "s": 1e6}[p99.lstrip("0123456789.")]
-        return f"requests_per_s {lines['Requests/sec:']}\np99_us {float(p99.rstrip('mus')) * unit:.1f}\n"
+        in_all = next(l.split()[0] for l in text.splitlines() if " requests in " in l)
+        return f"in_all {in_all}\nrequests_per_s {lines['Requests/sec:']}\np99_us {float(p99.rstrip('mus')) * unit:.1f}\n"
 
     commands = servers("http", submillisecond())
     for count in 100, 1000:

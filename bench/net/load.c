@@ -154,7 +154,7 @@ static void echo(const struct sockaddr_in *to, size_t count, double seconds)
     struct epoll_event events[256];
     int poller = epoll_create1(EPOLL_CLOEXEC);
     size_t unanswered = count;
-    uint64_t start, begin = UINT64_MAX, end = UINT64_MAX;
+    uint64_t start, total = 0, begin = UINT64_MAX, end = UINT64_MAX;
 
     for (size_t i = 0; i < count; i++) {
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = &all[i]};
@@ -190,8 +190,11 @@ static void echo(const struct sockaddr_in *to, size_t count, double seconds)
             die("a connection was never answered");
         }
     }
-    printf("round_trips_per_s %.0f\np50_us %.1f\np99_us %.1f\n", (double)histogram_count / seconds,
-           percentile_us(0.5), percentile_us(0.99));
+    for (size_t i = 0; i < count; i++)
+        total += all[i].count;
+    printf("round_trips_per_s %.0f\np50_us %.1f\np99_us %.1f\nin_all %llu\n",
+           (double)histogram_count / seconds, percentile_us(0.5), percentile_us(0.99),
+           (unsigned long long)total);
 }
 
 /* VmRSS + VmPTE of a process, in bytes. */
