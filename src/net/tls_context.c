@@ -271,8 +271,10 @@ bool tls_context_new_listener(struct slice certificates, struct slice key, struc
 
     if (!tls_alpn_is_valid(alpn))
         return fail(err, ERR_INVALID, "a list of protocols (ALPN) is malformed");
-    if (!context_new(TLS_server_method(), &c, err) ||
-        !use_credentials(c->ssl, certificates, key, err))
+    if (!context_new(TLS_server_method(), &c, err))
+        goto failed;
+    ASSERT(c);
+    if (!use_credentials(c->ssl, certificates, key, err))
         goto failed;
     c->tickets = tls_tickets_new();
     if (!c->tickets) {
@@ -300,8 +302,10 @@ bool tls_context_new_client(const struct slice *roots, size_t count, struct tls_
 {
     struct tls_context *c = NULL;
 
-    if (!context_new(TLS_client_method(), &c, err) ||
-        !(count ? use_roots(c->ssl, roots, count, err) : tls_roots_load(c->ssl, err)))
+    if (!context_new(TLS_client_method(), &c, err))
+        goto failed;
+    ASSERT(c);
+    if (!(count ? use_roots(c->ssl, roots, count, err) : tls_roots_load(c->ssl, err)))
         goto failed;
     c->cache = tls_cache_new(TLS_SESSIONS_MAX);
     if (!c->cache) {

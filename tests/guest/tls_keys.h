@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Certificates and keys for the tests of TLS, written by make_tls_keys. The keys are public: they are of
- * use to nobody, and nothing but a test may trust what they sign. */
+/* Certificates and keys for the tests of TLS, written by make_tls_keys. The keys are public: they
+ * are of use to nobody, and nothing but a test may trust what they sign. */
 /* clang-format off */
 #ifndef TEST_TLS_KEYS_H
 #define TEST_TLS_KEYS_H

@@ -38,7 +38,8 @@ bool wasi_free_some(struct wasi *w);
  * files has been cancelled before. */
 void wasi_free(struct wasi *w);
 
-/* Descriptors that the process has open: the standard streams and directories it was given count. */
+/* Descriptors that the process has open: the standard streams and directories it was given count.
+ */
 size_t wasi_open_count(const struct wasi *w);
 
 #endif

@@ -402,7 +402,8 @@ TEST(functions_of_later_modules_trap_with_their_name)
     struct lunatic_exit how;
 
     program_options_init(&o);
-    CHECK(program_run(START("(drop (call $distributed.send (i64.const 1) (i64.const 1)))"), &o, &how));
+    CHECK(program_run(START("(drop (call $distributed.send (i64.const 1) (i64.const 1)))"), &o,
+                      &how));
     CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
     CHECK_TEXT(how.text, "not available yet: lunatic::distributed::send");
 }
