@@ -24,8 +24,8 @@ complain()
     wrong=1
 }
 
-# Below 8 MB the C library cannot even be loaded.
-for mb in 8 10 12 14 16 18 20 22 24 26 28 30 32 34 36 38 40 42 44 48 52 56 60; do
+# Below 14 MB the program and the C library cannot even be loaded.
+for mb in 16 18 20 22 24 26 28 30 32 34 36 38 40 42 44 48 52 56 60; do
     attempt $mb "$hello"
     if [ $status = 0 ]; then
         [ ! -s "$work/errors" ] || complain $mb
@@ -36,8 +36,8 @@ for mb in 8 10 12 14 16 18 20 22 24 26 28 30 32 34 36 38 40 42 44 48 52 56 60; d
         fi
     fi
 done
-attempt 8 "$hello"
-[ $status = 1 ] || complain 8
+attempt 16 "$hello"
+[ $status = 1 ] || complain 16
 for mb in 64 100 200 500 1000; do
     attempt $mb "$hello"
     if [ $status != 0 ] || ! grep -q "The child's result is 42" "$work/out"; then
