@@ -76,7 +76,7 @@ static enum net_result enroll(struct net_socket *s, struct worker *w, struct tas
         task_wake(s->net->scheduler, w, t); /* another worker is at it: look again soon */
         return NET_WAIT;
     }
-    if (!io_open_tried(&s->io, s->net->scheduler, w, s->io.fd, &reason)) {
+    if (!io_open_tried(&s->io, s->net->scheduler, w, &reason)) {
         atomic_store_explicit(&s->registration, UNREGISTERED, memory_order_release);
         fail(err, reason.code, "%s", reason.text);
         return NET_FAILED;

@@ -5,13 +5,13 @@
 
 #define POLL_BATCH 64
 
-static bool open_with(struct io *io, struct scheduler *s, struct worker *w, int fd, uintptr_t sides,
+/* io->fd is read only: tasks may be using it. */
+static bool open_with(struct io *io, struct scheduler *s, struct worker *w, uintptr_t sides,
                       struct error *err)
 {
     struct core *c = w ? core_of(w) : &s->cores[0];
     struct error poller_error;
 
-    io->fd = fd;
     io->worker = c->pub.index;
     io->is_always_ready = false;
     io->next = NULL;
@@ -19,7 +19,7 @@ static bool open_with(struct io *io, struct scheduler *s, struct worker *w, int 
     atomic_store_explicit(&io->side[IO_READ], sides, memory_order_relaxed);
     atomic_store_explicit(&io->side[IO_WRITE], sides, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->io_count, 1, memory_order_relaxed);
-    if (poller_add(&c->poller, fd, io, &poller_error))
+    if (poller_add(&c->poller, io->fd, io, &poller_error))
         return true;
     atomic_fetch_sub_explicit(&c->io_count, 1, memory_order_relaxed);
     if (poller_error.code == ERR_UNSUPPORTED) {
@@ -32,13 +32,14 @@ static bool open_with(struct io *io, struct scheduler *s, struct worker *w, int 
 bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
              void (*release)(struct io *io), struct error *err)
 {
+    io->fd = fd;
     io->release = release;
-    return open_with(io, s, w, fd, IO_SIDE_READY, err); /* not known: so a look is worth it */
+    return open_with(io, s, w, IO_SIDE_READY, err); /* not known: so a look is worth it */
 }
 
-bool io_open_tried(struct io *io, struct scheduler *s, struct worker *w, int fd, struct error *err)
+bool io_open_tried(struct io *io, struct scheduler *s, struct worker *w, struct error *err)
 {
-    return open_with(io, s, w, fd, 0, err);
+    return open_with(io, s, w, 0, err);
 }
 
 enum io_wait io_wait(struct io *io, enum io_direction direction, struct task *t)

@@ -38,9 +38,10 @@ struct io {
 bool io_open(struct io *io, struct scheduler *s, struct worker *w, int fd,
              void (*release)(struct io *io), struct error *err) MUST_USE;
 
-/* The same, for a caller who has tried in each direction that it will wait in: what is ready is
- * reported soon. `release` is to be set before io_close. */
-bool io_open_tried(struct io *io, struct scheduler *s, struct worker *w, int fd, struct error *err)
+/* The same for `io->fd`, which others may already use (read, write, io_forget, but not wait), for a
+ * caller who has tried in each direction that it will wait in: what is ready is reported soon.
+ * `release` is to be set before io_close. */
+bool io_open_tried(struct io *io, struct scheduler *s, struct worker *w, struct error *err)
     MUST_USE;
 
 /* Before a system call that may say EAGAIN, or may find less than it asks for: forgets that
