@@ -272,6 +272,9 @@ void tls_close(struct tls_stream *s)
     struct tls *tls = s->tls;
 
     free_ssl(s);
+    if (s->owner) /* the runtime's end came before that of the handshake */
+        tls_listener_unref(s->owner);
+    s->owner = NULL;
     tls_timer_stop(s);
     spinlock_lock(&tls->lock);
     list_remove(&s->link);

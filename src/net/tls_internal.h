@@ -85,4 +85,8 @@ int tls_pay(struct tls_stream *s);
  * session's task, once. */
 void tls_listener_ended(struct tls_listener *l, struct stream *s, struct worker *w);
 
+/* The same for a session whose task will never tell: it lets go of its listener, which has been
+ * freed by its holder. */
+void tls_listener_unref(struct tls_listener *l);
+
 #endif

@@ -18,7 +18,7 @@ struct tls_listener {
     bool is_closed;
 };
 
-static void unref(struct tls_listener *l)
+void tls_listener_unref(struct tls_listener *l)
 {
     /* acquire-release: whoever frees it has seen all that the others did */
     if (atomic_fetch_sub_explicit(&l->references, 1, memory_order_acq_rel) != 1)
@@ -65,7 +65,7 @@ void tls_listener_ended(struct tls_listener *l, struct stream *s, struct worker 
     spinlock_unlock(&l->lock);
     if (waiter)
         task_wake(l->tls->net->scheduler, w, waiter);
-    unref(l);
+    tls_listener_unref(l);
 }
 
 /* A session whose handshake has ended, the caller's; or NULL, and then `t` is the waiter. */
@@ -90,7 +90,7 @@ static bool begin(struct tls_listener *l, struct stream *tcp, struct error *err)
 
     atomic_fetch_add_explicit(&l->references, 1, memory_order_relaxed);
     if (!tls_server_new(l->tls, l->context, tcp, l, &s, err)) {
-        unref(l);
+        tls_listener_unref(l);
         return false;
     }
     spinlock_lock(&l->lock);
@@ -165,5 +165,5 @@ void tls_listener_free(struct tls_listener *l)
         stream_free(tls_of_link(node));
     spinlock_unlock(&l->lock);
     listener_free(l->tcp);
-    unref(l);
+    tls_listener_unref(l);
 }
