@@ -280,6 +280,34 @@ TEST(tls_a_thousand_handshakes_that_stop_in_the_middle_leave_nothing)
     SSL_CTX_free(context);
 }
 
+/* The runtime ends while hands are being shaken: the sessions' tasks never run again. */
+TEST(tls_handshakes_that_the_end_overtakes_let_go_of_their_listener)
+{
+    struct tls_world w;
+    struct tls_listener *l;
+    struct tls_context *c;
+    struct stream *s = NULL;
+    struct error err;
+    int fds[10];
+
+    CHECK(tls_world_begin(&w));
+    CHECK(tls_context_new_listener(slice_text(w.server->certificate_pem),
+                                   slice_text(w.server->key_pem), (struct slice){0}, &c, &err));
+    CHECK(tls_listener_open(
+        &w.tls, c, &(struct socket_address){.family = 4, .bytes = {127, 0, 0, 1}}, &l, &err));
+    for (int i = 0; i < 10; i++)
+        fds[i] = plain_client(tls_listener_local(l)->port);
+    while (atomic_load(&w.net.socket_count) < 11)
+        CHECK(world_accept(&w, l, &s, NULL, 50) == NET_WAIT);
+    tls_world_stop(&w);
+    tls_listener_free(l);
+    tls_world_free(&w);
+    CHECK(atomic_load(&c->references) == 1); /* the listener's is gone, and all the sessions' */
+    tls_context_unref(c);
+    for (int i = 0; i < 10; i++)
+        close(fds[i]);
+}
+
 /* The listener goes while hands are being shaken. */
 TEST(tls_a_listener_that_goes_takes_its_handshakes_with_it)
 {

@@ -116,16 +116,26 @@ bool tls_world_begin(struct tls_world *w)
     return EXPECT(thread_create(&w->thread, "test-world", world_main, w, NULL));
 }
 
-void tls_world_end(struct tls_world *w)
+void tls_world_stop(struct tls_world *w)
 {
-    EXPECT(world_sockets(w, 0));
     scheduler_stop(w->scheduler);
     thread_join(&w->thread);
+}
+
+void tls_world_free(struct tls_world *w)
+{
     tls_deinit(&w->tls);
     net_deinit(&w->net);
     scheduler_free(w->scheduler);
     test_key_free(w->server);
     test_key_free(w->ca);
+}
+
+void tls_world_end(struct tls_world *w)
+{
+    EXPECT(world_sockets(w, 0));
+    tls_world_stop(w);
+    tls_world_free(w);
 }
 
 bool world_sockets(struct tls_world *w, uint64_t count)

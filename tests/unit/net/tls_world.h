@@ -44,6 +44,11 @@ bool tls_world_begin(struct tls_world *w);
 /* All streams have been freed. Checks that no socket is left. */
 void tls_world_end(struct tls_world *w);
 
+/* The same in two steps, for what a runtime's end overtakes: after the first one no task runs any
+ * more, and streams and listeners can be freed still. */
+void tls_world_stop(struct tls_world *w);
+void tls_world_free(struct tls_world *w);
+
 /* Calls that end: the task that makes them parks as often as it must. A `limit_ms` that passes
  * gives NET_WAIT, and the call has been given up. */
 #define TLS_PATIENCE_MS 60000u
