@@ -6,9 +6,8 @@
  * to itself. Therefore an attachment is an object of its own, which knows whose it is. */
 #include "host/net/internal.h"
 
-#define UNKNOWN  "unknown id of a socket"
-#define NO_DATA  "there is no current data message"
-#define TOO_MUCH "this process holds too much"
+#define UNKNOWN "unknown id of a socket"
+#define NO_DATA "there is no current data message"
 
 /* How many attachments of a process are under way; outlives it, as long as there are any. */
 struct net_sent {

@@ -14,6 +14,9 @@
 #define NET_TRANSFER_MAX (1u << 20) /* bytes that one read or write moves at most */
 #define NET_PIECES_MAX   65536u     /* pieces of one write that are looked at */
 
+/* Said where a table of the process, or the memory for one more entry, is full. */
+#define TOO_MUCH "this process holds too much"
+
 /* Results besides LUN_TIMEOUT. */
 enum { NET_OK = 0, NET_ERROR = 1 };
 
@@ -61,6 +64,11 @@ bool net_address_argument(struct guest *g, const char *function, uint32_t type, 
 /* Whether the process may open, or be given, one more descriptor: its sockets and the files that it
  * has open through WASI are fewer than its configuration allows. False: `err` says so in words. */
 bool net_has_room(const struct guest *g, struct error *err) MUST_USE;
+
+/* Puts a new resource of that kind, whose `release` frees it and what it owns, into the caller's
+ * table; it is taken whatever happens. False: the process holds too much, `err` says so. */
+bool net_hold(struct guest *g, struct resource *r, enum resource_kind kind,
+              void (*release)(struct resource *), uint64_t *id, struct error *err) MUST_USE;
 
 /* Sockets, listeners and streams that it holds, clones counted too, and what it has put into
  * messages and nobody has taken yet. */

@@ -4,8 +4,6 @@
 #include "net/dns.h"
 #include "proc/rules.h"
 
-#define TOO_MUCH "this process holds too much"
-
 /* A lookup that the process waits for: WAIT_NET_RESOLVE. */
 static void cancel(struct process *p, struct wait *w)
 {

@@ -76,3 +76,13 @@ bool net_has_room(const struct guest *g, struct error *err)
                 " files and sockets open",
                 max);
 }
+
+bool net_hold(struct guest *g, struct resource *r, enum resource_kind kind,
+              void (*release)(struct resource *), uint64_t *id, struct error *err)
+{
+    resource_init(r, kind, release);
+    if (resource_add(g->process, r, id))
+        return true;
+    resource_unref(r);
+    return fail(err, ERR_LIMIT, TOO_MUCH);
+}

@@ -3,8 +3,7 @@
 #include "host/net/internal.h"
 #include "plat/vmem.h"
 
-#define UNKNOWN  "unknown id of a socket"
-#define TOO_MUCH "this process holds too much"
+#define UNKNOWN "unknown id of a socket"
 
 static void release(struct resource *r)
 {
@@ -24,11 +23,7 @@ bool net_stream_add(struct guest *g, enum resource_kind kind, struct stream *str
         return socket_fail(err, ENOMEM);
     }
     s->stream = stream;
-    resource_init(&s->resource, kind, release);
-    if (resource_add(g->process, &s->resource, id))
-        return true;
-    resource_unref(&s->resource);
-    return fail(err, ERR_LIMIT, TOO_MUCH);
+    return net_hold(g, &s->resource, kind, release, id, err);
 }
 
 static struct net_stream *stream_of(const struct guest *g, enum resource_kind kind, uint64_t id)

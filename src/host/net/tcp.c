@@ -29,11 +29,7 @@ static bool add_listener(struct guest *g, struct listener *listener, uint64_t *i
         return socket_fail(err, ENOMEM);
     }
     l->listener = listener;
-    resource_init(&l->resource, RESOURCE_TCP_LISTENER, release_listener);
-    if (resource_add(g->process, &l->resource, id))
-        return true;
-    resource_unref(&l->resource);
-    return fail(err, ERR_LIMIT, "this process holds too much");
+    return net_hold(g, &l->resource, RESOURCE_TCP_LISTENER, release_listener, id, err);
 }
 
 struct outcome host_networking_tcp_bind(struct guest *g, uint32_t address_type, uint32_t address,
@@ -69,7 +65,7 @@ static struct outcome give_address(struct guest *g, const struct socket_address 
     uint64_t id;
 
     if (!net_add_addresses(g, a, 1, &id))
-        return guest_trap(g, "this process holds too much");
+        return guest_trap(g, TOO_MUCH);
     ASSERT(guest_write_u64(g, out, id));
     return done(NET_OK);
 }
@@ -106,7 +102,7 @@ static bool add_accepted(struct guest *g, struct stream *s, uint64_t *stream_id,
         return true;
     r = resource_take(g->process, RESOURCE_TCP_STREAM, *stream_id);
     resource_unref(r);
-    return fail(err, ERR_LIMIT, "this process holds too much");
+    return fail(err, ERR_LIMIT, TOO_MUCH);
 }
 
 struct outcome host_networking_tcp_accept(struct guest *g, uint64_t listener, uint32_t stream_out,

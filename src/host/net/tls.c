@@ -2,8 +2,7 @@
 /* lunatic::networking: TLS listeners, and the rows of TLS streams. tls_connect.c connects. */
 #include "host/net/tls.h"
 
-#define UNKNOWN  "unknown id of a listener"
-#define TOO_MUCH "this process holds too much"
+#define UNKNOWN "unknown id of a listener"
 
 /* ---- listeners ---- */
 
@@ -30,11 +29,7 @@ static bool add_listener(struct guest *g, struct tls_listener *listener, uint64_
         return socket_fail(err, ENOMEM);
     }
     l->listener = listener;
-    resource_init(&l->resource, RESOURCE_TLS_LISTENER, release_listener);
-    if (resource_add(g->process, &l->resource, id))
-        return true;
-    resource_unref(&l->resource);
-    return fail(err, ERR_LIMIT, TOO_MUCH);
+    return net_hold(g, &l->resource, RESOURCE_TLS_LISTENER, release_listener, id, err);
 }
 
 static bool open_listener(struct guest *g, const struct socket_address *at, struct slice cert,

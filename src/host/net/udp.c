@@ -5,9 +5,8 @@
 #include "host/net/rights.h"
 #include "plat/vmem.h"
 
-#define UNKNOWN  "unknown id of a socket"
-#define TOO_MUCH "this process holds too much"
-#define REFUSED  "the system refuses this option of a socket"
+#define UNKNOWN "unknown id of a socket"
+#define REFUSED "the system refuses this option of a socket"
 
 #define REFUSED_MAX 64 /* datagrams that rules keep from a process, thrown away in one go */
 
@@ -40,11 +39,7 @@ static bool add(struct guest *g, struct udp_socket *socket, uint64_t *id, struct
         return socket_fail(err, ENOMEM);
     }
     u->socket = socket;
-    resource_init(&u->resource, RESOURCE_UDP_SOCKET, release);
-    if (resource_add(g->process, &u->resource, id))
-        return true;
-    resource_unref(&u->resource);
-    return fail(err, ERR_LIMIT, TOO_MUCH);
+    return net_hold(g, &u->resource, RESOURCE_UDP_SOCKET, release, id, err);
 }
 
 struct outcome host_networking_udp_bind(struct guest *g, uint32_t address_type, uint32_t address,
