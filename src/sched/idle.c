@@ -236,6 +236,18 @@ static void sleep_until_event(struct core *c, bool has_surplus)
     }
 }
 
+/* After a sleep: what ended it may be a long slice, for which a timer that is due would wait. */
+static void fire_what_is_due(struct core *c)
+{
+    uint64_t earliest = atomic_load_explicit(&c->earliest_ns, memory_order_relaxed), now;
+
+    if (earliest == DEADLINE_NEVER)
+        return;
+    now = scheduler_now_ns(c->pub.scheduler);
+    if (earliest <= now)
+        core_run_timers(c, now);
+}
+
 /* Deterministic runs: time goes on when nothing is ready. */
 static void idle_seeded(struct core *c)
 {
@@ -280,8 +292,10 @@ struct task *core_idle(struct core *c, uint64_t *seen)
     }
     search_end(c, false);
     announce(c);
-    if (!(t = core_pick(c)) && !(t = steal(c, NULL, &has_surplus)))
+    if (!(t = core_pick(c)) && !(t = steal(c, NULL, &has_surplus))) {
         sleep_until_event(c, has_surplus);
+        fire_what_is_due(c);
+    }
     renounce(c);
     return t;
 }

@@ -598,3 +598,60 @@ TEST(no_timer_is_lost_when_workers_fire_those_of_others)
         timer_cancel(s, &prey[i].timer);
     scheduler_free(s);
 }
+
+/* A worker falls asleep with a timer that is due by the time it wakes, for a task from outside. */
+struct latecomer {
+    struct task task; /* first */
+    struct timer timer;
+    uint64_t deadline_ns; /* 0: not set yet */
+    bool was_started, has_fired, came_first;
+};
+
+static void latecomer_fire(struct timer *t, struct worker *w)
+{
+    (void)w;
+    CONTAINER_OF(t, struct latecomer, timer)->has_fired = true;
+}
+
+static enum task_result latecomer_run(struct task *t, struct worker *w)
+{
+    struct latecomer *l = (struct latecomer *)t;
+
+    if (l->deadline_ns == 0) {
+        l->deadline_ns = clock_monotonic_ns() + 20 * NS_PER_MS;
+        timer_set(w->scheduler, w, &l->timer, l->deadline_ns);
+        return TASK_PARK;
+    }
+    l->came_first = !l->has_fired;
+    scheduler_stop(w->scheduler);
+    return TASK_DONE;
+}
+
+static void oversleep(struct worker *w)
+{
+    struct latecomer *l = scheduler_context(w->scheduler);
+
+    if (l->deadline_ns == 0 || l->was_started)
+        return;
+    while (clock_monotonic_ns() < l->deadline_ns + NS_PER_MS)
+        cpu_relax();
+    l->was_started = true;
+    task_wake(w->scheduler, NULL, &l->task);
+}
+
+static const struct task_class latecomer_class = {latecomer_run, mover_done, NULL};
+
+TEST(what_is_due_after_a_sleep_is_fired_before_tasks_run)
+{
+    struct latecomer l = {0};
+    struct scheduler_options options = {.worker_count = 1,
+                                        .hooks = {.context = &l, .before_sleep = oversleep}};
+    struct scheduler *s = NULL;
+
+    EXPECT(scheduler_new(&options, &s, NULL));
+    task_init(&l.task, &latecomer_class);
+    timer_init(&l.timer, latecomer_fire);
+    task_start(s, NULL, &l.task);
+    run_and_free(s);
+    CHECK(l.was_started && l.has_fired && !l.came_first);
+}
