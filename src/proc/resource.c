@@ -10,6 +10,16 @@ struct entry {
     struct resource *object; /* NULL: a hole */
 };
 
+/* A table beyond its first entries counts against the machine's memory: each entry as much as most
+ * objects take at most (an error with its words). What is larger counts for itself. */
+#define ENTRIES_FREE 64u
+#define ENTRY_CHARGE 512u
+
+static uint64_t charge_of(size_t capacity)
+{
+    return capacity > ENTRIES_FREE ? (uint64_t)capacity * ENTRY_CHARGE : 0;
+}
+
 struct table {
     struct entry *entries;
     size_t count, capacity;
@@ -29,6 +39,24 @@ static struct table *table_of(const struct process *p, enum resource_kind kind)
     return p->resources ? &p->resources->tables[kind] : NULL;
 }
 
+static bool grow(struct table *t)
+{
+    size_t capacity = t->capacity ? t->capacity * 2 : 4;
+    uint64_t charge = charge_of(capacity) - charge_of(t->capacity);
+    struct entry *entries;
+
+    if (charge != 0 && !mem_charge(charge))
+        return false;
+    entries = mem_try_realloc(t->entries, capacity, sizeof(*entries));
+    if (!entries) {
+        mem_uncharge(charge);
+        return false;
+    }
+    t->entries = entries;
+    t->capacity = capacity;
+    return true;
+}
+
 bool resource_add(struct process *p, struct resource *r, uint64_t *id)
 {
     struct table *t;
@@ -38,15 +66,8 @@ bool resource_add(struct process *p, struct resource *r, uint64_t *id)
     if (p->resources->live >= p->config->resource_count_max)
         return false;
     t = table_of(p, (enum resource_kind)r->kind);
-    if (t->count == t->capacity) {
-        size_t capacity = t->capacity ? t->capacity * 2 : 4;
-        struct entry *entries = mem_try_realloc(t->entries, capacity, sizeof(*entries));
-
-        if (!entries)
-            return false;
-        t->entries = entries;
-        t->capacity = capacity;
-    }
+    if (t->count == t->capacity && !grow(t))
+        return false;
     *id = t->next_id++;
     t->entries[t->count++] = (struct entry){*id, r};
     t->live++;
@@ -188,7 +209,9 @@ bool resources_sweep(struct process *p, size_t count)
             resource_unref(r);
         }
         mem_free(t->entries);
+        mem_uncharge(charge_of(t->capacity));
         t->entries = NULL;
+        t->capacity = 0;
         all->swept_count = 0;
     }
     p->resources = NULL;

@@ -62,8 +62,9 @@ static inline void resource_unref(struct resource *r)
 
 struct resources; /* the tables of one process */
 
-/* Puts `r` into the table of its kind, taking over the caller's reference. False: no memory, or the
- * configuration's resource_count_max is reached; nothing is taken then. Owning task only, as all
+/* Puts `r` into the table of its kind, taking over the caller's reference. False: no memory (a long
+ * table counts against the machine's: mem_charge), or the configuration's resource_count_max is
+ * reached; nothing is taken then. Owning task only, as all
  * here. */
 bool resource_add(struct process *p, struct resource *r, uint64_t *id) MUST_USE;
 

@@ -59,6 +59,48 @@ TEST(resource_ids_start_at_0_per_kind_and_are_never_reused)
     config_unref(config);
 }
 
+static uint64_t charged, charge_max;
+
+static bool take_charge(uint64_t bytes)
+{
+    if (charged + bytes > charge_max)
+        return false;
+    charged += bytes;
+    return true;
+}
+
+static void give_charge(uint64_t bytes)
+{
+    charged -= bytes;
+}
+
+/* Who collects errors without end is refused at some time, before the machine's memory is gone. */
+TEST(long_tables_count_against_the_memory_of_the_machine)
+{
+    struct config *config = config_new();
+    struct process p = {.config = config};
+    struct resource *r;
+    uint64_t id, count = 0;
+
+    charged = 0;
+    charge_max = 1 << 20;
+    mem_set_charge(take_charge, give_charge);
+    for (; count < 64; count++)
+        CHECK(resource_add(&p, new_resource(RESOURCE_ERROR), &id));
+    CHECK(charged == 0); /* a few are free */
+    while (resource_add(&p, r = new_resource(RESOURCE_ERROR), &id))
+        count++;
+    resource_unref(r);
+    CHECK(count == 2048 && charged == charge_max);
+    CHECK(resource_count(&p, RESOURCE_ERROR) == count); /* what is there stays usable */
+    r = resource_take(&p, RESOURCE_ERROR, 0);
+    CHECK(r);
+    resource_unref(r);
+    CHECK(resources_sweep(&p, SIZE_MAX) && charged == 0);
+    mem_set_charge(NULL, NULL);
+    config_unref(config);
+}
+
 TEST(resources_have_a_limit)
 {
     struct config *config = config_new();
