@@ -12,13 +12,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define STACK_SIZE   (256u << 10)
 #define BUSY_LOOK_MS 50
+#define SIGNAL_COUNT 32 /* the ordinary ones */
 
 static struct {
     pthread_mutex_t lock;
@@ -28,7 +28,10 @@ static struct {
     uint64_t end_ms; /* of the grace period, by the monotonic clock; 0: nobody has asked */
 } stopper = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static int signal_fd = -1, listening = -1;
+static int listening = -1;
+static sigset_t taken; /* the signals that the thread takes */
+static volatile sig_atomic_t
+    came[SIGNAL_COUNT];         /* by number; only looked at with `taken` blocked */
 static atomic_bool is_printing; /* the answer to a SIGQUIT */
 
 static uint64_t now_ms(void)
@@ -127,12 +130,18 @@ static void reap(void)
 
 /* ---- the thread ---- */
 
-static void take_signal(void)
+static void on_signal(int n)
 {
-    struct signalfd_siginfo info;
+    came[n] = 1;
+}
 
-    while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        switch (info.ssi_signo) {
+static void take_signals(void)
+{
+    for (int n = 1; n < SIGNAL_COUNT; n++) {
+        if (!came[n])
+            continue;
+        came[n] = 0;
+        switch (n) {
         case SIGQUIT:
             print_processes();
             break;
@@ -140,7 +149,7 @@ static void take_signal(void)
             reap();
             break;
         default:
-            stop((int)info.ssi_signo);
+            stop(n);
             break;
         }
     }
@@ -167,24 +176,29 @@ static int grace_left(void)
     return end - now < 1000 ? (int)(end - now) + 1 : 1000;
 }
 
+/* The signals come while it waits, and only then. Not by a signalfd: the kernel wakes whoever waits
+ * for one at each signal of any thread, the workers' ticks too. */
 static void *take(void *unused)
 {
-    struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN},
-                           {.fd = listening, .events = POLLIN}};
+    sigset_t waiting;
 
     (void)unused;
+    pthread_sigmask(SIG_BLOCK, NULL, &waiting);
+    for (int n = 1; n < SIGNAL_COUNT; n++)
+        if (sigismember(&taken, n))
+            sigdelset(&waiting, n);
     for (;;) {
-        int timeout_ms = grace_left();
+        int timeout_ms = grace_left(), count;
         bool busy = inspect_is_busy();
+        struct pollfd fd = {.fd = busy ? -1 : listening, .events = POLLIN};
+        struct timespec timeout;
 
         if (busy && (timeout_ms < 0 || timeout_ms > BUSY_LOOK_MS))
             timeout_ms = BUSY_LOOK_MS;
-        fds[1].fd = busy ? -1 : listening;
-        if (poll(fds, ARRAY_COUNT(fds), timeout_ms) <= 0)
-            continue;
-        if (fds[0].revents)
-            take_signal();
-        if (fds[1].revents)
+        timeout = (struct timespec){timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000};
+        count = ppoll(&fd, 1, timeout_ms < 0 ? NULL : &timeout, &waiting);
+        take_signals();
+        if (count > 0)
             inspect_serve(listening);
     }
     return NULL;
@@ -192,25 +206,22 @@ static void *take(void *unused)
 
 bool signals_start(const struct signals_options *options, struct error *err)
 {
-    struct sigaction action;
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_NOCLDSTOP}, old;
     struct error ignored;
-    sigset_t set;
 
     stopper.grace_ms = options->grace_ms;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGQUIT);
-    if (sigaction(SIGINT, NULL, &action) != 0 || action.sa_handler != SIG_IGN)
-        sigaddset(&set, SIGINT);
-    if (getpid() == 1) {
-        /* Ignored children would vanish by themselves, but so would the status of our own. */
-        signal(SIGCHLD, SIG_DFL);
-        sigaddset(&set, SIGCHLD);
-    }
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (signal_fd < 0)
-        return fail_os(err, errno, "a descriptor for signals");
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, SIGQUIT);
+    if (sigaction(SIGINT, NULL, &old) != 0 || old.sa_handler != SIG_IGN)
+        sigaddset(&taken, SIGINT);
+    if (getpid() == 1) /* ignored children would vanish by themselves, with the status of our own */
+        sigaddset(&taken, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &taken, NULL);
+    sigfillset(&action.sa_mask);
+    for (int n = 1; n < SIGNAL_COUNT; n++)
+        if (sigismember(&taken, n) && sigaction(n, &action, NULL) != 0)
+            return fail_os(err, errno, "signal %d cannot be caught", n);
     /* Where no socket can be made (a read-only file system) the program runs without. */
     if (!options->no_inspect)
         listening = inspect_open(&ignored);
