@@ -40,7 +40,9 @@ void core_push(struct core *c, struct task *t, bool is_woken)
         ASSERT(vec_push(&c->ready, t));
         return;
     }
-    if (is_woken && !core_slot(c)) {
+    /* Woken by a task, that is: what the poller and the timers have to tell is for many, and the
+     * first of them shall not come before all that wait. */
+    if (is_woken && c->pub.current && !core_slot(c)) {
         atomic_store_explicit(&c->slot, t, memory_order_relaxed);
         return;
     }
@@ -261,11 +263,13 @@ static void renew_alarm(struct core *c, uint64_t now)
 }
 
 /* A slice was stopped. Whether to take the task for one that uses slices up: it may have begun just
- * before the tick, and must not wait behind those then. */
+ * before the tick, and must not wait behind those then, nor make its worker a busy one. It began
+ * after the loop has read the counter last. */
 static bool is_used_up(struct core *c)
 {
-    return c->woken_runs == 0 ||
-           clock_cycles() - c->woken_since > c->cycles_per_ms * SLICE_LEAST_NS / NS_PER_MS;
+    const uint64_t now = clock_cycles(), least = c->cycles_per_ms * SLICE_LEAST_NS / NS_PER_MS;
+
+    return c->woken_runs == 0 || (now - c->woken_since > least && now - c->check_cycles > least);
 }
 
 /* ---- Running ---- */
@@ -379,14 +383,16 @@ again:
         is_short = !is_used_up(c);
         if (!s->options.deterministic) {
             c->pub.used_up_ns = clock_monotonic_ns();
-            mark_busy(c, c->pub.used_up_ns);
+            if (!is_short)
+                mark_busy(c, c->pub.used_up_ns);
         }
         core_look(c, true);
         if (is_short) {
             core_push(c, t, false);
             break;
         }
-        c->woken_since = clock_cycles(); /* the slice just ended is not time the woken had */
+        /* The slice just ended is not time the woken had. */
+        c->woken_since = c->check_cycles = clock_cycles();
         if (s->options.deterministic) {
             core_push(c, t, false);
             break;
@@ -462,7 +468,7 @@ void core_main(void *arg)
     bool ok;
 
     current_worker = &c->pub;
-    c->woken_since = clock_cycles();
+    c->woken_since = c->check_cycles = clock_cycles();
     ok = thread_signals_init(&c->signal_stack, &err);
     if (ok) {
         ok = !hooks->worker_start || hooks->worker_start(&c->pub, &err);

@@ -2,6 +2,7 @@
 /* Running, waking, parking, stopping; on one seeded worker and on several. */
 #include "plat/clock.h"
 #include "plat/thread.h"
+#include "sched/internal.h"
 #include "support.h"
 #include <stdio.h>
 
@@ -567,4 +568,33 @@ TEST(waking_and_switching_allocates_nothing)
     run_and_free(s);
     CHECK(pair[0].runs > 9000 && pair[1].runs > 9000);
     CHECK(allocations_first > 0 && allocations_first == allocations_last);
+}
+
+static enum task_result never_run(struct task *t, struct worker *w)
+{
+    (void)t, (void)w;
+    return TASK_DONE;
+}
+
+/* Who is woken by a task runs next; who is woken by the poller or a timer waits for its turn. */
+TEST(only_what_a_task_wakes_comes_before_the_others)
+{
+    static const struct task_class class_ = {never_run, NULL, NULL};
+    struct scheduler *s = make_workers(1);
+    struct core *c = &s->cores[0];
+    struct task waits, reported, woken, running;
+
+    task_init(&waits, &class_);
+    task_init(&reported, &class_);
+    task_init(&woken, &class_);
+    core_push(c, &waits, false);
+    core_push(c, &reported, true);
+    c->pub.current = &running;
+    core_push(c, &woken, true);
+    c->pub.current = NULL;
+    CHECK(core_pick(c) == &woken);
+    CHECK(core_pick(c) == &waits);
+    CHECK(core_pick(c) == &reported);
+    CHECK(core_pick(c) == NULL);
+    scheduler_free(s);
 }

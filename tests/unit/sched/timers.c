@@ -413,9 +413,13 @@ struct looper {
 static enum task_result looper_run(struct task *t, struct worker *w)
 {
     struct looper *l = (struct looper *)t;
+    uint64_t begin = clock_monotonic_ns();
 
-    if (l->slices++ == 0)
+    if (l->slices++ == 0) { /* as if a tick of CPU time had come */
+        while (clock_monotonic_ns() - begin < 2 * SLICE_LEAST_NS)
+            cpu_relax();
         return TASK_USED_UP;
+    }
     atomic_store(&l->is_looping, true);
     while (!w->tick && !scheduler_stopping(w->scheduler))
         cpu_relax();
@@ -654,4 +658,57 @@ TEST(what_is_due_after_a_sleep_is_fired_before_tasks_run)
     task_start(s, NULL, &l.task);
     run_and_free(s);
     CHECK(l.was_started && l.has_fired && !l.came_first);
+}
+
+/* ---- Who is taken for one that uses slices up ---- */
+
+struct hurried {
+    struct task task; /* first */
+    uint32_t slices;
+};
+
+/* Always in a hurry, and a tick hits every tenth slice. */
+static enum task_result hurried_run(struct task *t, struct worker *w)
+{
+    struct hurried *h = (struct hurried *)t;
+
+    if (h->slices++ < 20000)
+        return h->slices % 10 == 0 ? TASK_USED_UP : TASK_YIELD;
+    scheduler_stop(w->scheduler);
+    return TASK_DONE;
+}
+
+static const struct task_class hurried_class = {hurried_run, mover_done, NULL};
+
+/* Whether the worker counts as busy after milliseconds of that. */
+static bool is_busy_after_hurry(struct looper *one_more)
+{
+    struct scheduler *s = make_without_periodic_tick();
+    struct hurried h[3] = {0};
+    bool is_busy;
+
+    for (uint32_t i = 0; i < ARRAY_COUNT(h); i++) {
+        task_init(&h[i].task, &hurried_class);
+        task_start(s, NULL, &h[i].task);
+    }
+    if (one_more) {
+        task_init(&one_more->task, &looper_class);
+        task_start(s, NULL, &one_more->task);
+    }
+    EXPECT(scheduler_run(s, NULL));
+    EXPECT(s->cores[0].stats.used_up >= 2000);
+    is_busy = atomic_load(&s->cores[0].is_busy);
+    scheduler_free(s);
+    return is_busy;
+}
+
+TEST(short_slices_that_a_tick_hits_do_not_make_a_worker_busy)
+{
+    struct looper l = {0};
+    int attempts = 0;
+
+    /* A slice in which the system takes the processor away for long is no short one. */
+    while (is_busy_after_hurry(NULL))
+        CHECK(++attempts < 100);
+    CHECK(is_busy_after_hurry(&l));
 }
