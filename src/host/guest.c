@@ -397,7 +397,7 @@ static enum task_result run(struct process *p, struct worker *w)
 
 static void prefetch(const void *body)
 {
-    __builtin_prefetch(body);
+    instance_prefetch(body);
 }
 
 const struct process_class guest_class = {run, release, prefetch, release_some};

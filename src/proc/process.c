@@ -632,14 +632,22 @@ static void done(struct task *t, struct worker *w)
 }
 
 /* The task may have been taken by another worker meanwhile, run, ended, and be another process. */
-static void prefetch(struct task *t)
+static void prefetch(struct task *t, enum task_distance distance)
 {
     struct process *p = of_task(t);
     const struct process_class *class_ = __atomic_load_n(&p->class_, __ATOMIC_RELAXED);
 
+    const void *body = __atomic_load_n(&p->body, __ATOMIC_RELAXED);
+
     __builtin_prefetch(&p->wait);
+    if (distance == TASK_NEXT) {
+        __builtin_prefetch(body);
+        __builtin_prefetch(__atomic_load_n(&p->resources, __ATOMIC_RELAXED));
+        return;
+    }
+    __builtin_prefetch(&p->resources);
     if (class_ && class_->prefetch)
-        class_->prefetch(__atomic_load_n(&p->body, __ATOMIC_RELAXED));
+        class_->prefetch(body);
 }
 
 static const struct task_class process_task = {run, done, prefetch};
@@ -697,7 +705,7 @@ struct process *process_prepare(struct environment *e, const struct spawn_option
     wait_end(p);
     p->mailbox = (struct mailbox){.holder = p->mailbox.holder};
     p->bonds = (struct bonds){0};
-    p->resources = NULL;
+    __atomic_store_n(&p->resources, NULL, __ATOMIC_RELAXED); /* prefetch reads it, like the body */
     return p;
 }
 

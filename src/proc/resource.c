@@ -34,6 +34,13 @@ struct resources {
     struct table tables[RESOURCE_KIND_COUNT];
 };
 
+/* Another worker may read the pointer, to prefetch. */
+static struct resources *set_tables(struct process *p, struct resources *all)
+{
+    __atomic_store_n(&p->resources, all, __ATOMIC_RELAXED);
+    return all;
+}
+
 static struct table *table_of(const struct process *p, enum resource_kind kind)
 {
     return p->resources ? &p->resources->tables[kind] : NULL;
@@ -61,7 +68,7 @@ bool resource_add(struct process *p, struct resource *r, uint64_t *id)
 {
     struct table *t;
 
-    if (!p->resources && !(p->resources = mem_try(struct resources)))
+    if (!p->resources && !set_tables(p, mem_try(struct resources)))
         return false;
     if (p->resources->live >= p->config->resource_count_max)
         return false;
@@ -214,7 +221,7 @@ bool resources_sweep(struct process *p, size_t count)
         t->capacity = 0;
         all->swept_count = 0;
     }
-    p->resources = NULL;
+    set_tables(p, NULL);
     mem_free(all);
     return true;
 }

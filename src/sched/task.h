@@ -32,14 +32,18 @@ enum task_result {
  * PARKED to QUEUED. */
 enum task_state { TASK_NEW, TASK_QUEUED, TASK_RUNNING, TASK_RUNNING_WOKEN, TASK_PARKED, TASK_DEAD };
 
+/* How far from its run a task is, for `prefetch`. */
+enum task_distance { TASK_NEXT, TASK_NEXT_BUT_ONE };
+
 /* What every kind of task has in common, constant and shared. */
 struct task_class {
     enum task_result (*run)(struct task *t, struct worker *w);
     void (*done)(struct task *t,
                  struct worker *w); /* after TASK_DONE; may reuse the storage for a new task */
-    /* Hint: runs soon; may be NULL. Another worker may have taken the task meanwhile, and it may
-     * even have ended: compute addresses from constant fields, read nothing that changes. */
-    void (*prefetch)(struct task *t);
+    /* Hint: runs after so many others, TASK_NEXT_BUT_ONE and then TASK_NEXT, if it was ready by
+     * then; may be NULL. Another worker may have taken the task meanwhile, and it may even have
+     * ended: compute addresses from constant fields, read nothing that changes. */
+    void (*prefetch)(struct task *t, enum task_distance distance);
 };
 
 /* A node of the timer wheel: one per task for its deadline, separate ones for other uses. timer.h

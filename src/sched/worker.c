@@ -176,31 +176,42 @@ struct task *core_pick(struct core *c)
     if (core_slot(c)) /* the ring was emptied by a thief */
         return take_slot(c);
     t = core_pop_used_up(c);
-    if (!t && core_take_global(c))
-        return core_pop_ring(c);
-    if (!t)
-        return NULL;
+    if (!t) {
+        t = core_take_global(c) ? core_pop_ring(c) : NULL;
+        if (t)
+            count_woken(c);
+        return t;
+    }
 used_up:
     c->woken_runs = 0;
     return t;
 }
 
-/* Hints at the task after this one. */
+static void prefetch(struct task *t, enum task_distance distance)
+{
+    const struct task_class *class_ = __atomic_load_n(&t->class_, __ATOMIC_RELAXED);
+
+    if (class_->prefetch)
+        class_->prefetch(t, distance);
+}
+
+/* Hints at the tasks after this one. */
 static void prefetch_next(struct core *c)
 {
     struct task *t = core_slot(c);
-    const struct task_class *class_;
+    uint32_t head = atomic_load_explicit(&c->ring.head, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&c->ring.tail, memory_order_relaxed) - head;
 
-    if (!t) {
-        uint32_t head = atomic_load_explicit(&c->ring.head, memory_order_relaxed);
-
-        if (head == atomic_load_explicit(&c->ring.tail, memory_order_relaxed))
-            return;
-        t = atomic_load_explicit(&c->ring.tasks[head % RING_SIZE], memory_order_relaxed);
+    if (t) {
+        prefetch(t, TASK_NEXT);
+        return;
     }
-    class_ = __atomic_load_n(&t->class_, __ATOMIC_RELAXED);
-    if (class_->prefetch)
-        class_->prefetch(t);
+    if (count > 0)
+        prefetch(atomic_load_explicit(&c->ring.tasks[head % RING_SIZE], memory_order_relaxed),
+                 TASK_NEXT);
+    if (count > 1)
+        prefetch(atomic_load_explicit(&c->ring.tasks[(head + 1) % RING_SIZE], memory_order_relaxed),
+                 TASK_NEXT_BUT_ONE);
 }
 
 /* ---- Extra ticks ---- */

@@ -83,6 +83,10 @@ struct table {
 #define TABLE_ELEMENTS 0
 #define TABLE_LENGTH   8
 
+/* Hints that the instance runs soon whose embedder's area (instance_extra, program.h) this is, or
+ * was: nothing is read. Any thread. */
+void instance_prefetch(const void *extra);
+
 static_assert(offsetof(struct table, elements) == TABLE_ELEMENTS, "generated code");
 static_assert(offsetof(struct table, length) == TABLE_LENGTH, "generated code");
 

@@ -232,8 +232,8 @@ bool program_layout(struct program *p, const struct image_range *ranges, size_t 
     struct image_range *sorted = NULL;
     uint64_t size;
 
-    l->fiber = align_up(SLOT_STACK_AREA + sizeof(struct slot), 64);
-    l->extra = align_up(l->fiber + sizeof(struct fiber), 16);
+    l->fiber = SLOT_FIBER;
+    l->extra = SLOT_EXTRA;
     l->instance = align_up(l->extra + p->extra_size, 64);
     l->end = align_up(l->instance + sizeof(struct instance) +
                           ((uint64_t)p->global_count + p->results_max) * sizeof(uint64_t),

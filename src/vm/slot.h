@@ -70,6 +70,11 @@ struct slot_layout {
     struct usual *usual;     /* of lazy ones */
 };
 
+/* Where fiber and embedder's area are in the hot page, of whatever program. */
+#define SLOT_ALIGN(n, to) (((n) + (to) - 1) & ~(size_t)((to) - 1))
+#define SLOT_FIBER        SLOT_ALIGN(SLOT_STACK_AREA + sizeof(struct slot), 64)
+#define SLOT_EXTRA        SLOT_ALIGN(SLOT_FIBER + sizeof(struct fiber), 16)
+
 struct slot_cache *slot_cache_new(uint32_t worker);
 void slot_cache_free(struct slot_cache *c);
 
