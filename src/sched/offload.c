@@ -121,14 +121,15 @@ static void submit(struct scheduler *s, struct worker *w, struct offload_job *jo
         mutex_lock(&p->lock);
         list_push_back(&p->queue, &job->link);
         p->queue_size++;
-        if (!p->is_stopping && has_helper(s, p)) {
-            condition_signal(&p->work);
-        } else {
+        if (p->is_stopping || !has_helper(s, p)) {
             list_remove(&job->link);
             p->queue_size--;
             here = true;
         }
         mutex_unlock(&p->lock);
+        /* Who is woken may run at once, on this core: it would only find the lock taken. */
+        if (!here)
+            condition_signal(&p->work);
     }
     if (here) {
         begin(job);

@@ -77,6 +77,9 @@ void scheduler_free(struct scheduler *s)
 {
     if (!s)
         return;
+    /* acquire: pairs with the release in scheduler_push */
+    while (atomic_load_explicit(&s->waker_count, memory_order_acquire) > 0)
+        thread_yield();
     offload_deinit(&s->offload);
     cores_close(s, s->worker_count);
     condition_deinit(&s->stopped);
@@ -115,13 +118,20 @@ static bool core_start(struct core *c)
     return true;
 }
 
-/* Wakes or starts a worker that is no longer in the list of the idle; the lock is held. */
-static void core_rouse(struct core *c)
+/* The first of the idle, out of their list. If it has a thread yet it is returned, to be woken when
+ * the lock is free again (who is woken may run at once, on the same core, and wants it); else it
+ * gets one. The lock is held. */
+static struct core *call_idle(struct scheduler *s)
 {
+    struct core *c = s->idle;
+
+    if (!c)
+        return NULL;
+    idle_remove(s, c);
     if (c->is_started)
-        poller_wake(&c->poller);
-    else if (!core_start(c))
-        c->is_idle = false; /* no thread to be had: the others do the work */
+        return c;
+    (void)core_start(c); /* no thread to be had: the others do the work */
+    return NULL;
 }
 
 void scheduler_stop_locked(struct scheduler *s)
@@ -184,20 +194,25 @@ void core_poke(struct core *c)
 
 void scheduler_push(struct scheduler *s, struct task *t)
 {
-    struct core *c;
+    struct core *c = NULL;
 
     mutex_lock(&s->lock);
     fifo_push(&s->global, t);
-    c = s->idle;
     /* Whoever goes to sleep enters the list under the lock and looks at the queue after that, so
      * one of the two sees the other. Before scheduler_run there is nobody to wake. */
-    if (c && s->running_count > 0) {
-        idle_remove(s, c);
-        core_rouse(c);
-    } else if (atomic_load_explicit(&s->cores[t->worker].is_busy, memory_order_relaxed)) {
+    if (s->idle && s->running_count > 0)
+        c = call_idle(s);
+    else if (atomic_load_explicit(&s->cores[t->worker].is_busy, memory_order_relaxed))
         core_poke(&s->cores[t->worker]);
-    }
+    /* The task may be what somebody waits for before he frees the scheduler. */
+    if (c)
+        atomic_fetch_add_explicit(&s->waker_count, 1, memory_order_relaxed);
     mutex_unlock(&s->lock);
+    if (c) {
+        poller_wake(&c->poller);
+        /* release: pairs with the acquire in scheduler_free */
+        atomic_fetch_sub_explicit(&s->waker_count, 1, memory_order_release);
+    }
 }
 
 void scheduler_notify(struct scheduler *s)
@@ -207,12 +222,10 @@ void scheduler_notify(struct scheduler *s)
     if (atomic_load_explicit(&s->searching, memory_order_relaxed) > 0 || scheduler_stopping(s))
         return; /* one looks already, and calls the next if it finds more than it needs */
     mutex_lock(&s->lock);
-    c = s->idle;
-    if (c) {
-        idle_remove(s, c);
-        core_rouse(c);
-    }
+    c = call_idle(s);
     mutex_unlock(&s->lock);
+    if (c)
+        poller_wake(&c->poller);
 }
 
 uint32_t scheduler_worker_count(const struct scheduler *s)
