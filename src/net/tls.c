@@ -452,13 +452,9 @@ bool tls_client_new(struct tls *tls, struct tls_context *c, struct stream *tcp, 
 {
     struct tls_stream *s;
 
-    if (!tls_name_is_valid(name, err)) {
+    if (!tls_name_is_valid(name, err) || !tls_alpn_is_valid(alpn, err)) {
         stream_free(tcp);
         return false;
-    }
-    if (!tls_alpn_is_valid(alpn)) {
-        stream_free(tcp);
-        return fail(err, ERR_INVALID, "a list of protocols (ALPN) is malformed");
     }
     s = create(tls, c, tcp);
     if (!s)
@@ -529,6 +525,18 @@ struct slice tls_protocol(struct stream *stream)
         SSL_get0_alpn_selected(s->ssl, &data, &size);
     mutex_unlock(&s->lock);
     return slice_make(data, size);
+}
+
+struct slice tls_server_name(struct stream *stream)
+{
+    struct tls_stream *s = tls_of(stream);
+    const char *name = NULL;
+
+    mutex_lock(&s->lock);
+    if (s->ssl)
+        name = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
+    mutex_unlock(&s->lock);
+    return name ? slice_text(name) : (struct slice){0};
 }
 
 bool tls_is_resumed(struct stream *stream)

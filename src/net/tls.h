@@ -68,6 +68,11 @@ void tls_handshake_leave(struct stream *s, struct task *t);
 /* The protocol that both sides agreed on, or an empty slice; lives as long as the session. */
 struct slice tls_protocol(struct stream *s);
 
+/* The name by which the client has asked for the server (SNI), as the client wrote it, at most 255
+ * bytes; or an empty slice: by none, or by its address. Of a session of TLS 1.2 that goes on from
+ * an earlier one, the name in that. Lives as long as the session. */
+struct slice tls_server_name(struct stream *s);
+
 /* Whether the session goes on from an earlier one. */
 bool tls_is_resumed(struct stream *s);
 

@@ -193,18 +193,17 @@ static bool use_roots(SSL_CTX *ssl, const struct slice *roots, size_t root_count
 
 /* ---- protocols ---- */
 
-bool tls_alpn_is_valid(struct slice alpn)
+bool tls_alpn_is_valid(struct slice alpn, struct error *err)
 {
     size_t at = 0;
 
     if (alpn.size > TLS_ALPN_SIZE_MAX)
-        return false;
-    while (at < alpn.size) {
-        if (alpn.data[at] == 0)
-            return false;
+        return fail(err, ERR_LIMIT, "more than %u bytes of protocols (ALPN)", TLS_ALPN_SIZE_MAX);
+    while (at < alpn.size && alpn.data[at] != 0)
         at += 1u + alpn.data[at];
-    }
-    return at == alpn.size;
+    return at == alpn.size || fail(err, ERR_INVALID,
+                                   "the list of protocols (ALPN) is not made of names of 1 to 255 "
+                                   "bytes, each after its length");
 }
 
 /* Our best protocol that the client speaks; none: the handshake fails, as RFC 7301 wants it. */
@@ -219,6 +218,14 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_s
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = selected;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* Every name will do: there is one certificate. Without this a session of TLS 1.2 that goes on from
+ * an earlier one would have none. */
+static int note_server_name(SSL *ssl, int *alert, void *context)
+{
+    (void)ssl, (void)alert, (void)context;
     return SSL_TLSEXT_ERR_OK;
 }
 
@@ -269,8 +276,8 @@ bool tls_context_new_listener(struct slice certificates, struct slice key, struc
 {
     struct tls_context *c = NULL;
 
-    if (!tls_alpn_is_valid(alpn))
-        return fail(err, ERR_INVALID, "a list of protocols (ALPN) is malformed");
+    if (!tls_alpn_is_valid(alpn, err))
+        return false;
     if (!context_new(TLS_server_method(), &c, err))
         goto failed;
     ASSERT(c);
@@ -285,9 +292,10 @@ bool tls_context_new_listener(struct slice certificates, struct slice key, struc
     SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF); /* tickets do it */
     SSL_CTX_set_num_tickets(c->ssl, 1); /* a client that resumes with it gets the next one */
     SSL_CTX_set_tlsext_ticket_key_evp_cb(c->ssl, use_ticket);
+    SSL_CTX_set_tlsext_servername_callback(c->ssl, note_server_name);
     if (alpn.size > 0) {
         memcpy(c->alpn, alpn.data, alpn.size);
-        c->alpn_size = (uint8_t)alpn.size;
+        c->alpn_size = (uint16_t)alpn.size;
         SSL_CTX_set_alpn_select_cb(c->ssl, select_alpn, c);
     }
     *out = c;

@@ -15,7 +15,7 @@
 
 #define TLS_CHAIN_MAX     16u   /* certificates of a listener */
 #define TLS_ROOTS_MAX     1024u /* certificates that a guest trusts */
-#define TLS_ALPN_SIZE_MAX 255u  /* bytes of a list of protocols */
+#define TLS_ALPN_SIZE_MAX 1024u /* bytes of a list of protocols */
 #define TLS_SESSIONS_MAX  256u  /* that a client context keeps to resume them */
 #define TLS_NAME_SIZE_MAX 253u  /* bytes of a host name */
 
@@ -29,7 +29,7 @@ struct tls_context {
     struct ssl_ctx_st *ssl;
     struct tls_cache *cache;     /* of clients, else NULL */
     struct tls_tickets *tickets; /* of a listener, else NULL */
-    uint8_t alpn_size;
+    uint16_t alpn_size;
     uint8_t alpn[TLS_ALPN_SIZE_MAX]; /* what a listener speaks, best first, as on the wire */
 };
 
@@ -55,8 +55,9 @@ static inline struct tls_context *tls_context_ref(struct tls_context *c)
 /* Any thread. NULL is harmless. */
 void tls_context_unref(struct tls_context *c);
 
-/* Whether a list of protocols is well-formed: pieces of 1 to 255 bytes, each after its length. */
-bool tls_alpn_is_valid(struct slice alpn);
+/* Whether a list of protocols is well-formed: names of 1 to 255 bytes, each after its length,
+ * TLS_ALPN_SIZE_MAX bytes in all. */
+bool tls_alpn_is_valid(struct slice alpn, struct error *err) MUST_USE;
 
 /* The first error that OpenSSL has noted on this thread, in words: appended to `prefix`. Returns
  * false, and the thread's errors are forgotten. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* TLS: sessions resumed, protocols agreed on, and many clients that go in the middle. */
+/* TLS: sessions resumed, and many clients that go in the middle. */
 #include "base/mem.h"
 #include "net/tls_cache.h"
 #include "tls_world.h"
@@ -7,15 +7,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static struct tls_context *client_context(struct tls_world *w)
-{
-    struct slice root = slice_text(w->ca->certificate_pem);
-    struct tls_context *c = NULL;
-
-    EXPECT(tls_context_new_client(&root, 1, &c, NULL));
-    return c;
-}
 
 /* ---- resumption ---- */
 
@@ -120,7 +111,7 @@ TEST(tls_our_clients_resume_too)
     struct tls_context *c;
 
     CHECK(tls_world_begin(&w));
-    c = client_context(&w);
+    c = world_client_context(&w);
     sv.world = &w;
     sv.listener = world_listen(&w);
     CHECK(thread_create(&sv.thread, "test-serving", serving_main, &sv, NULL));
@@ -165,62 +156,6 @@ TEST(tls_the_cache_of_sessions_is_bounded)
         SSL_SESSION_free(second);
     }
     tls_cache_free(cache);
-}
-
-/* ---- ALPN ---- */
-
-static void speak(struct test_peer *p)
-{
-    const unsigned char *name;
-    unsigned size;
-    char byte;
-
-    if (!p->ssl)
-        return;
-    SSL_get0_alpn_selected(p->ssl, &name, &size);
-    p->number = size == 8 && memcmp(name, "http/1.1", 8) == 0;
-    SSL_read(p->ssl, &byte, 1);
-}
-
-static struct tls_listener *listen_with(struct tls_world *w, struct slice alpn)
-{
-    const struct socket_address any = {.family = 4, .bytes = {127, 0, 0, 1}};
-    struct tls_listener *l = NULL;
-    struct tls_context *c = NULL;
-
-    EXPECT(tls_context_new_listener(slice_text(w->server->certificate_pem),
-                                    slice_text(w->server->key_pem), alpn, &c, NULL) &&
-           tls_listener_open(&w->tls, c, &any, &l, NULL));
-    tls_context_unref(c);
-    return l;
-}
-
-TEST(tls_listeners_choose_the_protocol_they_like_best)
-{
-    struct test_peer p = {0}, q = {0};
-    struct tls_world w;
-    struct tls_listener *l;
-    struct stream *s = NULL;
-    struct error err = {0};
-
-    CHECK(tls_world_begin(&w));
-    l = listen_with(&w, slice_text("\4best\10http/1.1\6spdy/9"));
-    p.context = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_alpn_protos(p.context, (const unsigned char *)"\6spdy/9\10http/1.1", 16);
-    CHECK(test_peer_client(&p, &w, tls_listener_local(l)->port, false, speak));
-    CHECK(world_accept(&w, l, &s, &err, TLS_PATIENCE_MS) == NET_DONE);
-    CHECK(slice_equal(tls_protocol(s), slice_text("http/1.1")));
-    stream_free(s);
-    test_peer_join(&p);
-    CHECK(p.number == 1);
-    q.context = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_alpn_protos(q.context, (const unsigned char *)"\5other", 6);
-    CHECK(test_peer_client(&q, &w, tls_listener_local(l)->port, false, speak));
-    CHECK(world_accept(&w, l, &s, &err, TLS_PATIENCE_MS) == NET_FAILED);
-    CHECK_TEXT(err.text, "TLS handshake: no application protocol");
-    test_peer_join(&q);
-    tls_listener_free(l);
-    tls_world_end(&w);
 }
 
 /* ---- many, and rude ---- */
@@ -344,7 +279,7 @@ TEST(tls_a_client_may_give_up_a_handshake)
     struct tls_context *c;
 
     CHECK(tls_world_begin(&w));
-    c = client_context(&w);
+    c = world_client_context(&w);
     for (int i = 0; i < 20; i++) {
         struct test_peer p = {0};
         struct socket_address to = {.family = 4, .bytes = {127, 0, 0, 1}};
@@ -388,7 +323,7 @@ TEST(tls_works_a_few_bytes_at_a_time)
     struct tls_context *c;
 
     CHECK(tls_world_begin(&w));
-    c = client_context(&w);
+    c = world_client_context(&w);
     sv.world = &w;
     sv.listener = world_listen(&w);
     socket_set_fault(trickle);
@@ -423,7 +358,7 @@ TEST(tls_no_memory_is_an_error)
     int good = 0;
 
     CHECK(tls_world_begin(&w));
-    c = client_context(&w);
+    c = world_client_context(&w);
     sv.world = &w;
     sv.listener = world_listen(&w);
     CHECK(thread_create(&sv.thread, "test-serving", serving_main, &sv, NULL));

@@ -122,8 +122,26 @@ TEST(tls_listeners_take_keys_of_every_format)
 
 TEST(tls_lists_of_protocols_are_checked)
 {
-    CHECK(tls_alpn_is_valid(slice_text("")) && tls_alpn_is_valid(slice_text("\2h2\10http/1.1")));
-    CHECK(!tls_alpn_is_valid(slice_text("\3h2")) && !tls_alpn_is_valid(slice_make("\0", 1)));
+    char longest[256], many[TLS_ALPN_SIZE_MAX + 2];
+    struct error err;
+
+    memset(longest, 'x', sizeof(longest));
+    longest[0] = (char)255;
+    for (size_t i = 0; i < sizeof(many); i++)
+        many[i] = i % 2 ? 'x' : 1;
+    CHECK(tls_alpn_is_valid(slice_text(""), &err));
+    CHECK(tls_alpn_is_valid(slice_text("\2h2\10http/1.1"), &err));
+    CHECK(tls_alpn_is_valid(slice_make(longest, sizeof(longest)), &err));
+    CHECK(tls_alpn_is_valid(slice_make(many, TLS_ALPN_SIZE_MAX), &err));
+    CHECK(!tls_alpn_is_valid(slice_make(many, sizeof(many)), &err));
+    CHECK_TEXT(err.text, "more than 1024 bytes of protocols (ALPN)");
+    CHECK(!tls_alpn_is_valid(slice_make(longest, sizeof(longest) - 1), &err));
+    CHECK(!tls_alpn_is_valid(slice_text("\3h2"), &err));
+    CHECK(!tls_alpn_is_valid(slice_make("\2h2\0", 4), &err));
+    CHECK(!tls_alpn_is_valid(slice_make("\0", 1), &err));
+    CHECK_TEXT(err.text,
+               "the list of protocols (ALPN) is not made of names of 1 to 255 bytes, each "
+               "after its length");
 }
 
 /* ---- what the machine trusts ---- */

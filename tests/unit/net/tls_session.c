@@ -47,15 +47,6 @@ static bool write_all(struct tls_world *w, struct stream *s, const uint8_t *data
     return true;
 }
 
-static struct tls_context *client_context(struct tls_world *w)
-{
-    struct slice root = slice_text(w->ca->certificate_pem);
-    struct tls_context *c = NULL;
-
-    EXPECT(tls_context_new_client(&root, 1, &c, NULL));
-    return c;
-}
-
 /* Sends back what it gets, until the end, and then its good-bye. */
 static void echo(struct test_peer *p)
 {
@@ -163,7 +154,7 @@ static void connects(int version)
     size_t count = 1;
 
     CHECK(tls_world_begin(&w));
-    c = client_context(&w);
+    c = world_client_context(&w);
     fill(data, MEGABYTE);
     CHECK(test_peer_server(&p, &w, w.server, false, echo));
     CHECK(world_client(&w, c, "localhost", p.port, &s, &err) == NET_DONE);
@@ -208,7 +199,7 @@ static bool trusted(struct tls_world *w, const struct test_key *k, const char *n
                     struct error *err)
 {
     struct test_peer p = {0};
-    struct tls_context *c = client_context(w);
+    struct tls_context *c = world_client_context(w);
     struct stream *s = NULL;
     bool ok = EXPECT(test_peer_server(&p, w, k, false, nothing)) &&
               world_client(w, c, name, p.port, &s, err) == NET_DONE;
@@ -454,7 +445,7 @@ TEST(tls_a_reader_that_waits_does_not_keep_a_writer_waiting)
     struct reading reading = {.data = back, .size = MEGABYTE};
 
     CHECK(tls_world_begin(&w));
-    c = client_context(&w);
+    c = world_client_context(&w);
     fill(data, MEGABYTE);
     CHECK(test_peer_server(&p, &w, w.server, false, hear_then_send));
     CHECK(world_client(&w, c, "localhost", p.port, &s, &err) == NET_DONE);
@@ -576,7 +567,7 @@ TEST(tls_small_pieces_share_a_record)
         pieces[i] = (struct socket_piece){text, i % 3 == 0 ? 0 : sizeof(text)};
     pieces[100] = (struct socket_piece){text, 1};
     CHECK(tls_world_begin(&w));
-    c = client_context(&w);
+    c = world_client_context(&w);
     CHECK(test_peer_server(&p, &w, w.server, false, read_records));
     CHECK(world_client(&w, c, "localhost", p.port, &s, &err) == NET_DONE);
     CHECK(world_write(&w, s, pieces, 101, &count, &err, TLS_PATIENCE_MS) == NET_DONE);

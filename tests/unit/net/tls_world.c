@@ -327,22 +327,42 @@ enum net_result world_connect(struct tls_world *w, const struct socket_address *
 
 struct tls_listener *world_listen(struct tls_world *w)
 {
+    return world_listen_alpn(w, (struct slice){0});
+}
+
+struct tls_listener *world_listen_alpn(struct tls_world *w, struct slice alpn)
+{
     const struct socket_address any = {.family = 4, .bytes = {127, 0, 0, 1}};
     struct tls_listener *l = NULL;
     struct tls_context *c = NULL;
     struct error err = {0};
 
     if (!EXPECT(tls_context_new_listener(slice_text(w->server->certificate_pem),
-                                         slice_text(w->server->key_pem), (struct slice){0}, &c,
-                                         &err)) ||
+                                         slice_text(w->server->key_pem), alpn, &c, &err)) ||
         !EXPECT(tls_listener_open(&w->tls, c, &any, &l, &err)))
         printf("%s\n", err.text);
     tls_context_unref(c);
     return l;
 }
 
+struct tls_context *world_client_context(struct tls_world *w)
+{
+    struct slice root = slice_text(w->ca->certificate_pem);
+    struct tls_context *c = NULL;
+
+    EXPECT(tls_context_new_client(&root, 1, &c, NULL));
+    return c;
+}
+
 enum net_result world_client(struct tls_world *w, struct tls_context *c, const char *name,
                              uint16_t port, struct stream **out, struct error *err)
+{
+    return world_client_alpn(w, c, name, port, (struct slice){0}, out, err);
+}
+
+enum net_result world_client_alpn(struct tls_world *w, struct tls_context *c, const char *name,
+                                  uint16_t port, struct slice alpn, struct stream **out,
+                                  struct error *err)
 {
     const struct socket_address to = {.family = 4, .bytes = {127, 0, 0, 1}, .port = port};
     struct stream *tcp = NULL, *s = NULL;
@@ -350,7 +370,7 @@ enum net_result world_client(struct tls_world *w, struct tls_context *c, const c
 
     if (r != NET_DONE)
         return r;
-    if (!tls_client_new(&w->tls, c, tcp, name, port, (struct slice){0}, &s, err))
+    if (!tls_client_new(&w->tls, c, tcp, name, port, alpn, &s, err))
         return NET_FAILED;
     r = world_shake(w, s, err, TLS_PATIENCE_MS);
     if (r == NET_DONE)
@@ -404,6 +424,9 @@ static void peer_main(void *arg)
         SSL_set_fd(p->ssl, p->fd);
         if (p->session)
             SSL_set_session(p->ssl, p->session);
+        if (p->name)
+            SSL_ctrl(p->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                     (void *)(uintptr_t)p->name);
         ERR_clear_error();
         result = p->listener >= 0 ? SSL_accept(p->ssl) : SSL_connect(p->ssl);
         if (result != 1) {
@@ -442,7 +465,8 @@ bool test_peer_server(struct test_peer *p, struct tls_world *w, const struct tes
     p->run = run;
     p->listener = listen_any(&p->port);
     if (!plain) {
-        p->context = SSL_CTX_new(TLS_server_method());
+        if (!p->context)
+            p->context = SSL_CTX_new(TLS_server_method());
         SSL_CTX_use_certificate(p->context, k->certificate);
         SSL_CTX_use_PrivateKey(p->context, k->key);
     }

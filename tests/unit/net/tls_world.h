@@ -66,12 +66,20 @@ enum net_result world_accept(struct tls_world *w, struct tls_listener *l, struct
 enum net_result world_connect(struct tls_world *w, const struct socket_address *to,
                               struct stream **out, struct error *err);
 
-/* A listener with the world's own certificate on a free port of 127.0.0.1. */
+/* A listener with the world's own certificate on a free port of 127.0.0.1; the second one speaks
+ * `alpn`. */
 struct tls_listener *world_listen(struct tls_world *w);
+struct tls_listener *world_listen_alpn(struct tls_world *w, struct slice alpn);
 
-/* A client that trusts the world's CA has connected to `port` of 127.0.0.1 and shaken hands. */
+/* A context of clients that trust the world's CA. */
+struct tls_context *world_client_context(struct tls_world *w);
+
+/* A client has connected to `port` of 127.0.0.1 and shaken hands; the second one speaks `alpn`. */
 enum net_result world_client(struct tls_world *w, struct tls_context *c, const char *name,
                              uint16_t port, struct stream **out, struct error *err);
+enum net_result world_client_alpn(struct tls_world *w, struct tls_context *c, const char *name,
+                                  uint16_t port, struct slice alpn, struct stream **out,
+                                  struct error *err);
 
 /* Waits until so many sockets are open. False: a minute was not enough. */
 bool world_sockets(struct tls_world *w, uint64_t count);
@@ -83,9 +91,10 @@ struct test_peer {
     void (*run)(struct test_peer *p);
     struct tls_world *world;
     uint16_t port;
-    int listener; /* of a server */
-    int version;  /* of TLS, 0: any */
-    SSL_CTX *context;
+    int listener;         /* of a server */
+    int version;          /* of TLS, 0: any */
+    const char *name;     /* of a client: the server's, for SNI */
+    SSL_CTX *context;     /* the test's own, or NULL at first; taken */
     SSL_SESSION *session; /* of a client: to resume; taken */
     SSL *ssl;             /* connected, or accepted; NULL: it did not come to that */
     int fd;
