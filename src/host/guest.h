@@ -49,9 +49,12 @@ struct guest {
 struct outcome guest_trap_in(struct guest *g, const char *function, const char *words);
 
 /* The same for a pointer that leaves the guest's memory, and for text that guest_string refuses. */
-#define guest_trap_range(g) guest_trap((g), "a pointer leaves the memory")
-#define guest_trap_string(g)                                                                       \
-    guest_trap((g), "a string leaves the memory, is not UTF-8, or exceeds 16 MiB")
+#define guest_trap_range(g)  guest_trap_range_in((g), __func__)
+#define guest_trap_string(g) guest_trap_string_in((g), __func__)
+#define guest_trap_range_in(g, function)                                                           \
+    guest_trap_in((g), (function), "a pointer leaves the memory")
+#define guest_trap_string_in(g, function)                                                          \
+    guest_trap_in((g), (function), "a string leaves the memory, is not UTF-8, or exceeds 16 MiB")
 
 /* `size` bytes at `ptr` of the guest's memory. False: they are not all inside. An empty range must
  * still begin inside or at the end. */

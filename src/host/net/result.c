@@ -39,7 +39,7 @@ bool net_address_argument(struct guest *g, const char *function, uint32_t type, 
         return false;
     }
     if (!guest_bytes(g, ptr, size, &bytes)) {
-        *out_trap = guest_trap_in(g, function, "a pointer leaves the memory");
+        *out_trap = guest_trap_range_in(g, function);
         return false;
     }
     *out = (struct socket_address){.family = (uint8_t)type, .port = (uint16_t)port};

@@ -32,19 +32,42 @@ static bool add_listener(struct guest *g, struct tls_listener *listener, uint64_
     return net_hold(g, &l->resource, RESOURCE_TLS_LISTENER, release_listener, id, err);
 }
 
+/* What a guest gives a listener, as pointers and sizes. */
+struct material {
+    uint32_t cert, cert_size, key, key_size, protocols, protocols_size;
+};
+
 static bool open_listener(struct guest *g, const struct socket_address *at, struct slice cert,
-                          struct slice key, uint64_t *id, struct error *err)
+                          struct slice key, struct slice protocols, uint64_t *id, struct error *err)
 {
     struct tls_listener *listener = NULL;
     struct tls_context *context;
     bool ok;
 
     if (!net_permitted(g, NET_LISTEN, at, err) || !net_has_room(g, err) ||
-        !tls_context_new_listener(cert, key, (struct slice){0}, &context, err))
+        !tls_context_new_listener(cert, key, protocols, &context, err))
         return false;
     ok = tls_listener_open(g->host->tls, context, at, &listener, err);
     tls_context_unref(context);
     return ok && add_listener(g, listener, id, err);
+}
+
+static struct outcome bind_at(struct guest *g, const char *function,
+                              const struct socket_address *at, const struct material *m,
+                              uint32_t id_out)
+{
+    struct slice cert, key, protocols;
+    struct error err;
+    uint64_t id = 0;
+
+    if (!guest_range(g, id_out, 8) || !guest_slice(g, m->cert, m->cert_size, &cert) ||
+        !guest_slice(g, m->key, m->key_size, &key) ||
+        !guest_slice(g, m->protocols, m->protocols_size, &protocols))
+        return guest_trap_range_in(g, function);
+    if (!open_listener(g, at, cert, key, protocols, &id, &err))
+        return net_failed(g, id_out, err.text);
+    ASSERT(guest_write_u64(g, id_out, id));
+    return done(NET_OK);
 }
 
 struct outcome host_networking_tls_bind(struct guest *g, uint32_t address_type, uint32_t address,
@@ -52,22 +75,30 @@ struct outcome host_networking_tls_bind(struct guest *g, uint32_t address_type, 
                                         uint32_t id_out, uint32_t cert, uint32_t cert_size,
                                         uint32_t key, uint32_t key_size)
 {
-    struct slice cert_text, key_text;
+    const struct material m = {cert, cert_size, key, key_size, 0, 0};
     struct socket_address at;
     struct outcome o;
-    struct error err;
-    uint64_t id = 0;
 
     if (!net_address_argument(g, __func__, address_type, address, port, flow_info, scope_id, &at,
                               &o))
         return o;
-    if (!guest_range(g, id_out, 8) || !guest_slice(g, cert, cert_size, &cert_text) ||
-        !guest_slice(g, key, key_size, &key_text))
-        return guest_trap_range(g);
-    if (!open_listener(g, &at, cert_text, key_text, &id, &err))
-        return net_failed(g, id_out, err.text);
-    ASSERT(guest_write_u64(g, id_out, id));
-    return done(NET_OK);
+    return bind_at(g, __func__, &at, &m, id_out);
+}
+
+struct outcome host_networking_tls_bind_alpn(struct guest *g, uint32_t address_type,
+                                             uint32_t address, uint32_t port, uint32_t flow_info,
+                                             uint32_t scope_id, uint32_t id_out, uint32_t cert,
+                                             uint32_t cert_size, uint32_t key, uint32_t key_size,
+                                             uint32_t protocols, uint32_t protocols_size)
+{
+    const struct material m = {cert, cert_size, key, key_size, protocols, protocols_size};
+    struct socket_address at;
+    struct outcome o;
+
+    if (!net_address_argument(g, __func__, address_type, address, port, flow_info, scope_id, &at,
+                              &o))
+        return o;
+    return bind_at(g, __func__, &at, &m, id_out);
 }
 
 struct outcome host_networking_drop_tls_listener(struct guest *g, uint64_t listener)
@@ -153,6 +184,36 @@ struct outcome host_networking_tls_accept(struct guest *g, uint64_t listener, ui
 }
 
 /* ---- streams ---- */
+
+/* Stores what fits of a text about a stream, and returns how long it is. */
+static struct outcome tell(struct guest *g, const char *function, uint64_t id,
+                           struct slice (*text_of)(struct stream *), uint32_t ptr, uint32_t size)
+{
+    struct net_stream *s = (struct net_stream *)resource_get(g->process, RESOURCE_TLS_STREAM, id);
+    struct slice text;
+    uint8_t *buffer;
+
+    if (!s)
+        return guest_trap_in(g, function, "unknown id of a stream");
+    if (!guest_bytes(g, ptr, size, &buffer))
+        return guest_trap_range_in(g, function);
+    text = text_of(s->stream);
+    if (text.size > 0)
+        memcpy(buffer, text.data, text.size < size ? text.size : size);
+    return done(text.size);
+}
+
+struct outcome host_networking_tls_protocol(struct guest *g, uint64_t stream, uint32_t buffer,
+                                            uint32_t buffer_size)
+{
+    return tell(g, __func__, stream, tls_protocol, buffer, buffer_size);
+}
+
+struct outcome host_networking_tls_server_name(struct guest *g, uint64_t stream, uint32_t buffer,
+                                               uint32_t buffer_size)
+{
+    return tell(g, __func__, stream, tls_server_name, buffer, buffer_size);
+}
 
 struct outcome host_networking_drop_tls_stream(struct guest *g, uint64_t stream)
 {

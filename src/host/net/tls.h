@@ -31,7 +31,7 @@ struct net_tls_connecting {
     struct tcp_connect connect;
     struct stream *session;
     struct error error; /* why the last address did not do */
-    struct slice alpn;  /* owned */
+    struct slice alpn;  /* behind the name */
     uint16_t port;
     char name[]; /* terminated */
 };

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* lunatic::networking::tls_connect: certificates, name, addresses one by one, handshake; all of it
- * within the timeout. */
+/* lunatic::networking::tls_connect and tls_connect_alpn: certificates, name, addresses one by one,
+ * handshake; all of it within the timeout. */
 #include "host/net/names.h"
 #include "host/net/rights.h"
 #include "host/net/tls.h"
 #include "sched/offload.h"
-
-#define FUNCTION "host_networking_tls_connect"
 
 /* ---- what the machine trusts: read by a job, once ---- */
 
@@ -155,7 +153,6 @@ static void drop(struct host *h, struct task *t, struct net_tls_connecting *c)
         stream_free(c->session);
     }
     tls_context_unref(c->context);
-    mem_free((void *)(uintptr_t)c->alpn.data);
     mem_free(c);
 }
 
@@ -222,13 +219,19 @@ static enum net_result own_roots(struct guest *g, uint32_t certs, uint32_t count
     return ok ? NET_DONE : NET_FAILED;
 }
 
-static struct net_tls_connecting *connecting_new(struct slice name, uint16_t port)
+static struct net_tls_connecting *connecting_new(struct slice name, uint16_t port,
+                                                 struct slice alpn)
 {
-    struct net_tls_connecting *c = mem_try_alloc(1, sizeof(*c) + name.size + 1);
+    struct net_tls_connecting *c = mem_try_alloc(1, sizeof(*c) + name.size + 1 + alpn.size);
+    char *behind;
 
     if (!c)
         return NULL;
     memcpy(c->name, name.data, name.size);
+    behind = c->name + name.size + 1;
+    if (alpn.size > 0)
+        memcpy(behind, alpn.data, alpn.size);
+    c->alpn = slice_make(behind, alpn.size);
     c->port = port;
     return c;
 }
@@ -245,7 +248,7 @@ static bool is_name(struct slice name, struct error *err)
     return tls_name_is_valid(text, err);
 }
 
-/* ---- the function ---- */
+/* ---- the functions ---- */
 
 /* Goes on, and parks or tells the result. */
 static struct outcome look(struct guest *g, struct net_tls_connecting *c, uint64_t timeout_ms,
@@ -280,40 +283,58 @@ static struct outcome look(struct guest *g, struct net_tls_connecting *c, uint64
     return done(NET_OK);
 }
 
-struct outcome host_networking_tls_connect(struct guest *g, uint32_t host, uint32_t host_size,
-                                           uint32_t port, uint64_t timeout_ms, uint32_t id_out,
-                                           uint32_t certs, uint32_t cert_count)
+static struct outcome connect_to(struct guest *g, const char *function, uint32_t host,
+                                 uint32_t host_size, uint32_t port, uint64_t timeout_ms,
+                                 uint32_t id_out, uint32_t certs, uint32_t cert_count,
+                                 uint32_t protocols, uint32_t protocols_size)
 {
     struct tls_context *context = NULL;
     struct net_tls_connecting *c;
-    struct slice name;
+    struct slice name, alpn;
     struct error err;
 
     if (guest_wait(g)->kind == WAIT_NET_TLS_CONNECT)
         return look(g, guest_wait(g)->object, timeout_ms, id_out);
     if (!guest_string(g, host, host_size, &name))
-        return guest_trap_string(g);
-    if (!guest_range(g, id_out, 8))
-        return guest_trap_range(g);
+        return guest_trap_string_in(g, function);
+    if (!guest_range(g, id_out, 8) || !guest_slice(g, protocols, protocols_size, &alpn))
+        return guest_trap_range_in(g, function);
     if (cert_count > 0) {
         switch (own_roots(g, certs, cert_count, &context, &err)) {
         case NET_WAIT:
-            return guest_trap_range(g);
+            return guest_trap_range_in(g, function);
         case NET_FAILED:
             return net_failed(g, id_out, err.text);
         case NET_DONE:
             break;
         }
     }
-    if (!is_name(name, &err) || !net_has_room(g, &err)) {
+    if (!is_name(name, &err) || !tls_alpn_is_valid(alpn, &err) || !net_has_room(g, &err)) {
         tls_context_unref(context);
         return net_failed(g, id_out, err.text);
     }
-    c = connecting_new(name, (uint16_t)port);
+    c = connecting_new(name, (uint16_t)port, alpn);
     if (!c) {
         tls_context_unref(context);
-        return guest_trap(g, "there is no memory for it");
+        return guest_trap_in(g, function, "there is no memory for it");
     }
     c->context = context;
     return look(g, c, timeout_ms, id_out);
+}
+
+struct outcome host_networking_tls_connect(struct guest *g, uint32_t host, uint32_t host_size,
+                                           uint32_t port, uint64_t timeout_ms, uint32_t id_out,
+                                           uint32_t certs, uint32_t cert_count)
+{
+    return connect_to(g, __func__, host, host_size, port, timeout_ms, id_out, certs, cert_count, 0,
+                      0);
+}
+
+struct outcome host_networking_tls_connect_alpn(struct guest *g, uint32_t host, uint32_t host_size,
+                                                uint32_t port, uint64_t timeout_ms, uint32_t id_out,
+                                                uint32_t certs, uint32_t cert_count,
+                                                uint32_t protocols, uint32_t protocols_size)
+{
+    return connect_to(g, __func__, host, host_size, port, timeout_ms, id_out, certs, cert_count,
+                      protocols, protocols_size);
 }
