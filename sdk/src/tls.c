@@ -6,25 +6,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADDRESSES_MAX 32 /* of one name that are tried */
+#define ADDRESSES_MAX 32   /* of one name that are tried */
+#define LIST_SIZE_MAX 1024 /* bytes of protocols that the host takes */
+#define PROTOCOL_MAX  255  /* bytes of the name of one */
 #define BEGIN         "-----BEGIN CERTIFICATE-----"
 
-int lun_tls_listen(lun_listener *listener, const char *address, const char *certificates,
-                   const char *key)
+/* Makes of "h2,http/1.1" what the host takes: each name after its length. Returns its size, or
+ * -LUN_EIO. */
+static int protocol_list(const char *names, char list[LIST_SIZE_MAX])
+{
+    size_t size = 0;
+
+    while (names && *names) {
+        size_t length = strcspn(names, ",");
+        bool is_last = names[length] == '\0';
+
+        if (length == 0 || length > PROTOCOL_MAX || (!is_last && names[length + 1] == '\0')) {
+            lun_set_error_("the name of a protocol has 1 to 255 bytes");
+            return -LUN_EIO;
+        }
+        if (length + 1 > LIST_SIZE_MAX - size) {
+            lun_set_error_("too many protocols");
+            return -LUN_EIO;
+        }
+        list[size] = (char)length;
+        memcpy(list + size + 1, names, length);
+        size += length + 1;
+        names += length + !is_last;
+    }
+    return (int)size;
+}
+
+int lun_tls_listen_alpn(lun_listener *listener, const char *address, const char *certificates,
+                        const char *key, const char *protocols)
 {
     lun_address all[ADDRESSES_MAX];
-    int count = lun_resolve(address, all, ADDRESSES_MAX, LUN_FOREVER), i;
+    char list[LIST_SIZE_MAX];
+    int size = protocol_list(protocols, list), count, i;
     uint64_t id;
 
     memset(listener, 0, sizeof *listener);
+    if (size < 0)
+        return size;
+    count = lun_resolve(address, all, ADDRESSES_MAX, LUN_FOREVER);
     if (count < 0)
         return count;
     for (i = 0; i < count; i++) {
         const lun_address *a = &all[i];
 
-        if (lunatic_networking_tls_bind(a->family, LUN_ADDRESS(a->bytes), a->port, a->flow_info,
-                                        a->scope_id, LUN_ADDRESS(&id), LUN_ADDRESS(certificates),
-                                        strlen(certificates), LUN_ADDRESS(key), strlen(key)) == 0) {
+        if (lunatic_networking_tls_bind_alpn(
+                a->family, LUN_ADDRESS(a->bytes), a->port, a->flow_info, a->scope_id,
+                LUN_ADDRESS(&id), LUN_ADDRESS(certificates), strlen(certificates), LUN_ADDRESS(key),
+                strlen(key), LUN_ADDRESS(list), (uint32_t)size) == 0) {
             listener->id = id + 1;
             listener->kind = LUN_TLS_;
             return 0;
@@ -32,6 +65,12 @@ int lun_tls_listen(lun_listener *listener, const char *address, const char *cert
         lun_keep_error_(id);
     }
     return -LUN_EIO;
+}
+
+int lun_tls_listen(lun_listener *listener, const char *address, const char *certificates,
+                   const char *key)
+{
+    return lun_tls_listen_alpn(listener, address, certificates, key, NULL);
 }
 
 /* Where the next certificate in `text` begins, NULL: there is none. A certificate begins a line. */
@@ -61,14 +100,18 @@ static uint32_t cut(const char *roots, lun_piece *pieces)
     return count;
 }
 
-int lun_tls_connect(lun_stream *stream, const char *host, uint16_t port, const char *roots,
-                    uint64_t timeout_ms)
+int lun_tls_connect_alpn(lun_stream *stream, const char *host, uint16_t port, const char *roots,
+                         const char *protocols, uint64_t timeout_ms)
 {
     uint32_t count = roots ? cut(roots, NULL) : 0, code;
+    char list[LIST_SIZE_MAX];
+    int size = protocol_list(protocols, list);
     lun_piece *pieces = NULL;
     uint64_t id = 0;
 
     memset(stream, 0, sizeof *stream);
+    if (size < 0)
+        return size;
     if (roots) {
         if (count == 0) { /* none would mean the system's */
             lun_set_error_("the text of root certificates has no certificate");
@@ -77,8 +120,9 @@ int lun_tls_connect(lun_stream *stream, const char *host, uint16_t port, const c
         pieces = lun_new_buffer_(count * sizeof *pieces);
         cut(roots, pieces);
     }
-    code = lunatic_networking_tls_connect(LUN_ADDRESS(host), strlen(host), port, timeout_ms,
-                                          LUN_ADDRESS(&id), LUN_ADDRESS(pieces), count);
+    code = lunatic_networking_tls_connect_alpn(LUN_ADDRESS(host), strlen(host), port, timeout_ms,
+                                               LUN_ADDRESS(&id), LUN_ADDRESS(pieces), count,
+                                               LUN_ADDRESS(list), (uint32_t)size);
     free(pieces);
     if (code != 0) {
         lun_keep_error_(id);
@@ -87,4 +131,30 @@ int lun_tls_connect(lun_stream *stream, const char *host, uint16_t port, const c
     stream->id = id + 1;
     stream->kind = LUN_TLS_;
     return 0;
+}
+
+int lun_tls_connect(lun_stream *stream, const char *host, uint16_t port, const char *roots,
+                    uint64_t timeout_ms)
+{
+    return lun_tls_connect_alpn(stream, host, port, roots, NULL, timeout_ms);
+}
+
+const char *lun_tls_protocol(const lun_stream *stream, char name[LUN_TLS_NAME_SIZE])
+{
+    const uint32_t room = LUN_TLS_NAME_SIZE - 1;
+
+    name[stream->kind == LUN_TCP_
+             ? 0
+             : lunatic_networking_tls_protocol(stream->id - 1, LUN_ADDRESS(name), room)] = '\0';
+    return name;
+}
+
+const char *lun_tls_server_name(const lun_stream *stream, char name[LUN_TLS_NAME_SIZE])
+{
+    const uint32_t room = LUN_TLS_NAME_SIZE - 1;
+
+    name[stream->kind == LUN_TCP_
+             ? 0
+             : lunatic_networking_tls_server_name(stream->id - 1, LUN_ADDRESS(name), room)] = '\0';
+    return name;
 }
