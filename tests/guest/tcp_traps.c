@@ -3,6 +3,17 @@
  * no failure of the network. Each in a process of its own, and nothing is done before the trap. */
 // expect: 34 traps, none missed
 // expect: the stream is untouched
+// error: lunatic::networking::drop_tcp_listener: unknown id of a socket
+// error: lunatic::networking::clone_tcp_stream: unknown id of a socket
+// error: lunatic::networking::tcp_peer_addr: unknown id of a stream
+// error: lunatic::networking::tcp_read: unknown id of a socket
+// error: lunatic::networking::tcp_peek: a pointer leaves the memory
+// error: lunatic::networking::tcp_write_vectored: a pointer leaves the memory
+// error: lunatic::networking::tcp_flush: a pointer leaves the memory
+// error: lunatic::networking::set_read_timeout: unknown id of a socket
+// error: lunatic::networking::get_peek_timeout: unknown id of a socket
+// error: lunatic::message::push_tcp_stream: there is no current data message
+// error: lunatic::message::take_tls_stream: there is no such socket at this index
 #include <lunatic.h>
 #include <lunatic/host.h>
 #include <lunatic/net.h>

@@ -32,6 +32,17 @@ bool net_add_addresses(struct guest *g, const struct socket_address *addresses, 
     return false;
 }
 
+struct outcome net_give_address(struct guest *g, const char *function,
+                                const struct socket_address *a, uint32_t out)
+{
+    uint64_t id;
+
+    if (!net_add_addresses(g, a, 1, &id))
+        return guest_trap_in(g, function, TOO_MUCH);
+    ASSERT(guest_write_u64(g, out, id));
+    return done(NET_OK);
+}
+
 static bool write_address(struct guest *g, const struct socket_address *a, uint32_t type_out,
                           uint32_t address_out, uint32_t port_out, uint32_t flow_info_out,
                           uint32_t scope_id_out)

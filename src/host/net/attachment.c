@@ -62,7 +62,7 @@ static struct attachment *attach(struct guest *g, struct resource *target)
     return a;
 }
 
-struct outcome net_push(struct guest *g, enum resource_kind kind, uint64_t id)
+struct outcome net_push(struct guest *g, const char *function, enum resource_kind kind, uint64_t id)
 {
     struct resource *r = resource_get(g->process, kind, id);
     struct message *m = g->message;
@@ -70,21 +70,22 @@ struct outcome net_push(struct guest *g, enum resource_kind kind, uint64_t id)
     uint64_t index;
 
     if (!r)
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     if (!m || m->kind != MESSAGE_DATA)
-        return guest_trap(g, NO_DATA);
+        return guest_trap_in(g, function, NO_DATA);
     a = attach(g, r);
     if (!a)
-        return guest_trap(g, "no memory for an attachment");
+        return guest_trap_in(g, function, "no memory for an attachment");
     if (!message_push(m, &a->resource, &index)) {
         resource_unref(&a->resource);
-        return guest_trap(g, "too many attachments");
+        return guest_trap_in(g, function, "too many attachments");
     }
     resource_unref(resource_take(g->process, kind, id)); /* the attachment has a reference */
     return done(index);
 }
 
-struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index)
+struct outcome net_take(struct guest *g, const char *function, enum resource_kind kind,
+                        uint64_t index)
 {
     struct message *m = g->message;
     struct attachment *a;
@@ -93,17 +94,18 @@ struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index
     uint64_t id;
 
     if (!m || m->kind != MESSAGE_DATA)
-        return guest_trap(g, NO_DATA);
+        return guest_trap_in(g, function, NO_DATA);
     r = message_resource(m, index);
     if (!r || r->kind != (uint32_t)kind)
-        return guest_trap(g, "there is no such socket at this index");
+        return guest_trap_in(g, function, "there is no such socket at this index");
     a = CONTAINER_OF(r, struct attachment, resource);
     /* What it has sent itself counts already. */
     if (a->sent != g->sent && !net_has_room(g, &err))
-        return guest_trap(g, "this process has as many files and sockets open as it may");
+        return guest_trap_in(g, function,
+                             "this process has as many files and sockets open as it may");
     if (!resource_add(g->process, resource_ref(a->target), &id)) {
         resource_unref(a->target);
-        return guest_trap(g, TOO_MUCH);
+        return guest_trap_in(g, function, TOO_MUCH);
     }
     resource_unref(message_take_resource(m, index));
     return done(id);
@@ -113,30 +115,30 @@ struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index
 
 struct outcome host_message_push_tcp_stream(struct guest *g, uint64_t stream_id)
 {
-    return net_push(g, RESOURCE_TCP_STREAM, stream_id);
+    return net_push(g, __func__, RESOURCE_TCP_STREAM, stream_id);
 }
 
 struct outcome host_message_take_tcp_stream(struct guest *g, uint64_t index)
 {
-    return net_take(g, RESOURCE_TCP_STREAM, index);
+    return net_take(g, __func__, RESOURCE_TCP_STREAM, index);
 }
 
 struct outcome host_message_push_tls_stream(struct guest *g, uint64_t stream_id)
 {
-    return net_push(g, RESOURCE_TLS_STREAM, stream_id);
+    return net_push(g, __func__, RESOURCE_TLS_STREAM, stream_id);
 }
 
 struct outcome host_message_take_tls_stream(struct guest *g, uint64_t index)
 {
-    return net_take(g, RESOURCE_TLS_STREAM, index);
+    return net_take(g, __func__, RESOURCE_TLS_STREAM, index);
 }
 
 struct outcome host_message_push_udp_socket(struct guest *g, uint64_t socket_id)
 {
-    return net_push(g, RESOURCE_UDP_SOCKET, socket_id);
+    return net_push(g, __func__, RESOURCE_UDP_SOCKET, socket_id);
 }
 
 struct outcome host_message_take_udp_socket(struct guest *g, uint64_t index)
 {
-    return net_take(g, RESOURCE_UDP_SOCKET, index);
+    return net_take(g, __func__, RESOURCE_UDP_SOCKET, index);
 }

@@ -55,6 +55,11 @@ struct outcome net_failed(struct guest *g, uint32_t id_out, const char *words);
  * what is there for one: resolve and the connects). */
 struct outcome net_timed_out(struct guest *g, uint32_t id_out);
 
+/* Ends a call, and its wait if it has begun one, with `count` at `out` (checked before), or if it
+ * has failed with the words in `err`. */
+struct outcome net_ended(struct guest *g, enum net_result r, uint32_t out, uint64_t count,
+                         const struct error *err);
+
 /* The five arguments that are an address. False: the type is not 4 or 6, or the pointer leaves the
  * memory; `*out_trap` is what to return. */
 bool net_address_argument(struct guest *g, const char *function, uint32_t type, uint32_t ptr,
@@ -74,32 +79,46 @@ bool net_hold(struct guest *g, struct resource *r, enum resource_kind kind,
  * messages and nobody has taken yet. */
 uint64_t net_held_count(const struct guest *g);
 
-/* ---- stream.c: for TCP and TLS ---- */
+/* ---- stream.c: for TCP and TLS; `function` is the row's, for its traps ---- */
 
 /* Makes a resource of a stream, which is taken whatever happens, and puts it into the caller's
  * table. False: no memory, or the process holds too much; `err` says which. */
 bool net_stream_add(struct guest *g, enum resource_kind kind, struct stream *s, uint64_t *id,
                     struct error *err) MUST_USE;
 
-struct outcome net_stream_read(struct guest *g, enum resource_kind kind, uint64_t id, uint32_t ptr,
-                               uint32_t size, uint32_t opaque_out, bool peek);
-struct outcome net_stream_write(struct guest *g, enum resource_kind kind, uint64_t id,
-                                uint32_t pieces, uint32_t piece_count, uint32_t opaque_out);
-struct outcome net_stream_flush(struct guest *g, enum resource_kind kind, uint64_t id,
-                                uint32_t error_out);
-struct outcome net_stream_set_timeout(struct guest *g, enum resource_kind kind, uint64_t id,
+/* Ends an accept that has said `r`: gives the stream (taken) and an iterator of its peer's address,
+ * or the error. The pointers have been checked. */
+struct outcome net_accepted(struct guest *g, enum resource_kind kind, enum net_result r,
+                            struct stream *s, struct error *err, uint32_t stream_out,
+                            uint32_t peer_out);
+
+struct outcome net_stream_read(struct guest *g, const char *function, enum resource_kind kind,
+                               uint64_t id, uint32_t ptr, uint32_t size, uint32_t opaque_out,
+                               bool peek);
+struct outcome net_stream_write(struct guest *g, const char *function, enum resource_kind kind,
+                                uint64_t id, uint32_t pieces, uint32_t piece_count,
+                                uint32_t opaque_out);
+struct outcome net_stream_flush(struct guest *g, const char *function, enum resource_kind kind,
+                                uint64_t id, uint32_t error_out);
+struct outcome net_stream_set_timeout(struct guest *g, const char *function,
+                                      enum resource_kind kind, uint64_t id,
                                       enum stream_timeout which, uint64_t timeout_ms);
-struct outcome net_stream_get_timeout(struct guest *g, enum resource_kind kind, uint64_t id,
+struct outcome net_stream_get_timeout(struct guest *g, const char *function,
+                                      enum resource_kind kind, uint64_t id,
                                       enum stream_timeout which);
 /* Any kind that can be cloned: streams and UDP sockets. */
-struct outcome net_clone(struct guest *g, enum resource_kind kind, uint64_t id);
+struct outcome net_clone(struct guest *g, const char *function, enum resource_kind kind,
+                         uint64_t id);
 /* Any kind. */
-struct outcome net_drop(struct guest *g, enum resource_kind kind, uint64_t id);
+struct outcome net_drop(struct guest *g, const char *function, enum resource_kind kind,
+                        uint64_t id);
 
 /* ---- attachment.c: message::push_* and take_*, any kind of socket ---- */
 
-struct outcome net_push(struct guest *g, enum resource_kind kind, uint64_t id);
-struct outcome net_take(struct guest *g, enum resource_kind kind, uint64_t index);
+struct outcome net_push(struct guest *g, const char *function, enum resource_kind kind,
+                        uint64_t id);
+struct outcome net_take(struct guest *g, const char *function, enum resource_kind kind,
+                        uint64_t index);
 
 /* Sockets that the process has put into messages that still have them. */
 uint64_t net_sent_count(const struct guest *g);
@@ -113,6 +132,10 @@ void net_sent_unref(struct net_sent *s);
  * process holds too much. */
 bool net_add_addresses(struct guest *g, const struct socket_address *addresses, size_t count,
                        uint64_t *id) MUST_USE;
+
+/* Ends `function` with an iterator of one address at `out`, which has been checked. */
+struct outcome net_give_address(struct guest *g, const char *function,
+                                const struct socket_address *a, uint32_t out);
 
 /* ---- rights.c, see rights.h too ---- */
 

@@ -27,6 +27,17 @@ struct outcome net_timed_out(struct guest *g, uint32_t id_out)
     return o;
 }
 
+struct outcome net_ended(struct guest *g, enum net_result r, uint32_t out, uint64_t count,
+                         const struct error *err)
+{
+    if (g->process->wait.kind != WAIT_NONE)
+        wait_end(g->process);
+    if (UNLIKELY(r == NET_FAILED))
+        return net_failed(g, out, err->text);
+    ASSERT(guest_write_u64(g, out, count));
+    return done(NET_OK);
+}
+
 bool net_address_argument(struct guest *g, const char *function, uint32_t type, uint32_t ptr,
                           uint32_t port, uint32_t flow_info, uint32_t scope_id,
                           struct socket_address *out, struct outcome *out_trap)

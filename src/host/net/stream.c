@@ -26,6 +26,36 @@ bool net_stream_add(struct guest *g, enum resource_kind kind, struct stream *str
     return net_hold(g, &s->resource, kind, release, id, err);
 }
 
+/* Puts an accepted stream and its peer into the tables; takes the stream. */
+static bool add_accepted(struct guest *g, enum resource_kind kind, struct stream *s,
+                         uint64_t *stream_id, uint64_t *peer_id, struct error *err)
+{
+    const struct socket_address peer = s->peer;
+
+    if (!net_stream_add(g, kind, s, stream_id, err))
+        return false;
+    if (net_add_addresses(g, &peer, 1, peer_id))
+        return true;
+    resource_unref(resource_take(g->process, kind, *stream_id));
+    return fail(err, ERR_LIMIT, TOO_MUCH);
+}
+
+struct outcome net_accepted(struct guest *g, enum resource_kind kind, enum net_result r,
+                            struct stream *s, struct error *err, uint32_t stream_out,
+                            uint32_t peer_out)
+{
+    uint64_t stream_id = 0, peer_id = 0;
+
+    if (g->process->wait.kind != WAIT_NONE)
+        wait_end(g->process);
+    if (r == NET_FAILED || !add_accepted(g, kind, s, &stream_id, &peer_id, err)) {
+        ASSERT(guest_write_u64(g, peer_out, 0));
+        return net_failed(g, stream_out, err->text);
+    }
+    ASSERT(guest_write_u64(g, stream_out, stream_id) && guest_write_u64(g, peer_out, peer_id));
+    return done(NET_OK);
+}
+
 static struct net_stream *stream_of(const struct guest *g, enum resource_kind kind, uint64_t id)
 {
     return (struct net_stream *)resource_get(g->process, kind, id);
@@ -73,20 +103,9 @@ static struct outcome wait_for(struct guest *g, struct net_stream *s, enum net_s
     return done(LUN_TIMEOUT);
 }
 
-/* The call has ended: its result is `count`, or `err`. */
-static struct outcome ended(struct guest *g, enum net_result r, uint32_t out, uint64_t count,
-                            const struct error *err)
-{
-    if (g->process->wait.kind != WAIT_NONE)
-        wait_end(g->process);
-    if (UNLIKELY(r == NET_FAILED))
-        return net_failed(g, out, err->text);
-    ASSERT(guest_write_u64(g, out, count)); /* checked before */
-    return done(NET_OK);
-}
-
-struct outcome net_stream_read(struct guest *g, enum resource_kind kind, uint64_t id, uint32_t ptr,
-                               uint32_t size, uint32_t opaque_out, bool peek)
+struct outcome net_stream_read(struct guest *g, const char *function, enum resource_kind kind,
+                               uint64_t id, uint32_t ptr, uint32_t size, uint32_t opaque_out,
+                               bool peek)
 {
     struct net_stream *s = stream_of(g, kind, id);
     struct worker *w = guest_worker(g);
@@ -97,18 +116,18 @@ struct outcome net_stream_read(struct guest *g, enum resource_kind kind, uint64_
     size_t count = 0;
 
     if (UNLIKELY(!s))
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     if (UNLIKELY(!guest_bytes(g, ptr, size, &data) || !guest_range(g, opaque_out, 8)))
-        return guest_trap_range(g);
+        return guest_trap_range_in(g, function);
     if (size == 0)
-        return ended(g, NET_DONE, opaque_out, 0, NULL);
+        return net_ended(g, NET_DONE, opaque_out, 0, NULL);
     if (size > NET_TRANSFER_MAX)
         size = NET_TRANSFER_MAX;
     r = peek ? stream_peek(s->stream, w, t, data, size, &count, &err)
              : stream_read(s->stream, w, t, data, size, &count, &err);
     if (r == NET_WAIT)
         return wait_for(g, s, peek ? NET_CALL_PEEK : NET_CALL_READ);
-    return ended(g, r, opaque_out, count, &err);
+    return net_ended(g, r, opaque_out, count, &err);
 }
 
 /* What a write is about: the pieces that are not empty, as many as one call takes. */
@@ -145,8 +164,9 @@ static bool gather(struct guest *g, uint32_t ptr, uint32_t count, struct gathere
     return true;
 }
 
-struct outcome net_stream_write(struct guest *g, enum resource_kind kind, uint64_t id,
-                                uint32_t pieces, uint32_t piece_count, uint32_t opaque_out)
+struct outcome net_stream_write(struct guest *g, const char *function, enum resource_kind kind,
+                                uint64_t id, uint32_t pieces, uint32_t piece_count,
+                                uint32_t opaque_out)
 {
     struct net_stream *s;
     struct gathered what;
@@ -155,79 +175,82 @@ struct outcome net_stream_write(struct guest *g, enum resource_kind kind, uint64
     size_t count = 0;
 
     if (UNLIKELY(!gather(g, pieces, piece_count, &what) || !guest_range(g, opaque_out, 8)))
-        return guest_trap_range(g);
+        return guest_trap_range_in(g, function);
     s = stream_of(g, kind, id);
     if (UNLIKELY(!s))
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     if (what.count == 0)
-        return ended(g, NET_DONE, opaque_out, 0, NULL);
+        return net_ended(g, NET_DONE, opaque_out, 0, NULL);
     r = stream_write(s->stream, guest_worker(g), &g->process->task, what.pieces, what.count, &count,
                      &err);
     if (r == NET_WAIT)
         return wait_for(g, s, NET_CALL_WRITE);
-    return ended(g, r, opaque_out, count, &err);
+    return net_ended(g, r, opaque_out, count, &err);
 }
 
-struct outcome net_stream_flush(struct guest *g, enum resource_kind kind, uint64_t id,
-                                uint32_t error_out)
+struct outcome net_stream_flush(struct guest *g, const char *function, enum resource_kind kind,
+                                uint64_t id, uint32_t error_out)
 {
     struct net_stream *s = stream_of(g, kind, id);
     enum net_result r;
     struct error err;
 
     if (!s)
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     if (!guest_range(g, error_out, 8))
-        return guest_trap_range(g);
+        return guest_trap_range_in(g, function);
     r = stream_flush(s->stream, guest_worker(g), &g->process->task, &err);
     if (r == NET_WAIT)
         return wait_for(g, s, NET_CALL_FLUSH);
-    return ended(g, r, error_out, 0, &err);
+    return net_ended(g, r, error_out, 0, &err);
 }
 
-struct outcome net_stream_set_timeout(struct guest *g, enum resource_kind kind, uint64_t id,
+struct outcome net_stream_set_timeout(struct guest *g, const char *function,
+                                      enum resource_kind kind, uint64_t id,
                                       enum stream_timeout which, uint64_t timeout_ms)
 {
     struct net_stream *s = stream_of(g, kind, id);
 
     if (!s)
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     stream_set_timeout_ms(s->stream, which, timeout_ms);
     return done(0);
 }
 
-struct outcome net_stream_get_timeout(struct guest *g, enum resource_kind kind, uint64_t id,
+struct outcome net_stream_get_timeout(struct guest *g, const char *function,
+                                      enum resource_kind kind, uint64_t id,
                                       enum stream_timeout which)
 {
     struct net_stream *s = stream_of(g, kind, id);
 
     if (!s)
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     return done(stream_timeout_ms(s->stream, which));
 }
 
 /* ---- ids ---- */
 
-struct outcome net_clone(struct guest *g, enum resource_kind kind, uint64_t id)
+struct outcome net_clone(struct guest *g, const char *function, enum resource_kind kind,
+                         uint64_t id)
 {
     struct resource *r = resource_get(g->process, kind, id);
     uint64_t clone;
 
     if (!r)
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     if (!resource_add(g->process, resource_ref(r), &clone)) {
         resource_unref(r);
-        return guest_trap(g, TOO_MUCH);
+        return guest_trap_in(g, function, TOO_MUCH);
     }
     return done(clone);
 }
 
-struct outcome net_drop(struct guest *g, enum resource_kind kind, uint64_t id)
+struct outcome net_drop(struct guest *g, const char *function, enum resource_kind kind, uint64_t id)
 {
     struct resource *r = resource_take(g->process, kind, id);
 
     if (!r)
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     resource_unref(r);
     return done(0);
 }

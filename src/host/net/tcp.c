@@ -56,18 +56,7 @@ struct outcome host_networking_tcp_bind(struct guest *g, uint32_t address_type, 
 
 struct outcome host_networking_drop_tcp_listener(struct guest *g, uint64_t listener)
 {
-    return net_drop(g, RESOURCE_TCP_LISTENER, listener);
-}
-
-/* An iterator of one address at `out`, which has been checked. */
-static struct outcome give_address(struct guest *g, const struct socket_address *a, uint32_t out)
-{
-    uint64_t id;
-
-    if (!net_add_addresses(g, a, 1, &id))
-        return guest_trap(g, TOO_MUCH);
-    ASSERT(guest_write_u64(g, out, id));
-    return done(NET_OK);
+    return net_drop(g, __func__, RESOURCE_TCP_LISTENER, listener);
 }
 
 struct outcome host_networking_tcp_local_addr(struct guest *g, uint64_t listener,
@@ -79,7 +68,7 @@ struct outcome host_networking_tcp_local_addr(struct guest *g, uint64_t listener
         return guest_trap(g, UNKNOWN);
     if (!guest_range(g, iterator_out, 8))
         return guest_trap_range(g);
-    return give_address(g, &l->listener->local, iterator_out);
+    return net_give_address(g, __func__, &l->listener->local, iterator_out);
 }
 
 static void cancel_accept(struct process *p, struct wait *w)
@@ -89,28 +78,11 @@ static void cancel_accept(struct process *p, struct wait *w)
     listener_leave(l->listener, &p->task);
 }
 
-/* Puts an accepted stream and its peer into the tables; takes the stream. */
-static bool add_accepted(struct guest *g, struct stream *s, uint64_t *stream_id, uint64_t *peer_id,
-                         struct error *err)
-{
-    const struct socket_address peer = s->peer;
-    struct resource *r;
-
-    if (!net_stream_add(g, RESOURCE_TCP_STREAM, s, stream_id, err))
-        return false;
-    if (net_add_addresses(g, &peer, 1, peer_id))
-        return true;
-    r = resource_take(g->process, RESOURCE_TCP_STREAM, *stream_id);
-    resource_unref(r);
-    return fail(err, ERR_LIMIT, TOO_MUCH);
-}
-
 struct outcome host_networking_tcp_accept(struct guest *g, uint64_t listener, uint32_t stream_out,
                                           uint32_t peer_out)
 {
     struct net_listener *l = listener_of(g, listener);
     struct process *p = g->process;
-    uint64_t stream_id = 0, peer_id = 0;
     struct stream *s = NULL;
     enum net_result r;
     struct error err;
@@ -126,14 +98,7 @@ struct outcome host_networking_tcp_accept(struct guest *g, uint64_t listener, ui
             wait_begin(p, WAIT_NET_ACCEPT, DEADLINE_NEVER, cancel_accept, l);
         return guest_park();
     }
-    if (p->wait.kind != WAIT_NONE)
-        wait_end(p);
-    if (r == NET_FAILED || !add_accepted(g, s, &stream_id, &peer_id, &err)) {
-        ASSERT(guest_write_u64(g, peer_out, 0));
-        return net_failed(g, stream_out, err.text);
-    }
-    ASSERT(guest_write_u64(g, stream_out, stream_id) && guest_write_u64(g, peer_out, peer_id));
-    return done(NET_OK);
+    return net_accepted(g, RESOURCE_TCP_STREAM, r, s, &err, stream_out, peer_out);
 }
 
 /* ---- connecting ---- */
@@ -210,71 +175,77 @@ struct outcome host_networking_tcp_peer_addr(struct guest *g, uint64_t stream,
         return guest_trap(g, "unknown id of a stream");
     if (!guest_range(g, iterator_out, 8))
         return guest_trap_range(g);
-    return give_address(g, &s->stream->peer, iterator_out);
+    return net_give_address(g, __func__, &s->stream->peer, iterator_out);
 }
 
 struct outcome host_networking_drop_tcp_stream(struct guest *g, uint64_t stream)
 {
-    return net_drop(g, RESOURCE_TCP_STREAM, stream);
+    return net_drop(g, __func__, RESOURCE_TCP_STREAM, stream);
 }
 
 struct outcome host_networking_clone_tcp_stream(struct guest *g, uint64_t stream)
 {
-    return net_clone(g, RESOURCE_TCP_STREAM, stream);
+    return net_clone(g, __func__, RESOURCE_TCP_STREAM, stream);
 }
 
 struct outcome host_networking_tcp_write_vectored(struct guest *g, uint64_t stream, uint32_t pieces,
                                                   uint32_t piece_count, uint32_t opaque_out)
 {
-    return net_stream_write(g, RESOURCE_TCP_STREAM, stream, pieces, piece_count, opaque_out);
+    return net_stream_write(g, __func__, RESOURCE_TCP_STREAM, stream, pieces, piece_count,
+                            opaque_out);
 }
 
 struct outcome host_networking_tcp_read(struct guest *g, uint64_t stream, uint32_t buffer,
                                         uint32_t buffer_size, uint32_t opaque_out)
 {
-    return net_stream_read(g, RESOURCE_TCP_STREAM, stream, buffer, buffer_size, opaque_out, false);
+    return net_stream_read(g, __func__, RESOURCE_TCP_STREAM, stream, buffer, buffer_size,
+                           opaque_out, false);
 }
 
 struct outcome host_networking_tcp_peek(struct guest *g, uint64_t stream, uint32_t buffer,
                                         uint32_t buffer_size, uint32_t opaque_out)
 {
-    return net_stream_read(g, RESOURCE_TCP_STREAM, stream, buffer, buffer_size, opaque_out, true);
+    return net_stream_read(g, __func__, RESOURCE_TCP_STREAM, stream, buffer, buffer_size,
+                           opaque_out, true);
 }
 
 struct outcome host_networking_tcp_flush(struct guest *g, uint64_t stream, uint32_t error_out)
 {
-    return net_stream_flush(g, RESOURCE_TCP_STREAM, stream, error_out);
+    return net_stream_flush(g, __func__, RESOURCE_TCP_STREAM, stream, error_out);
 }
 
 struct outcome host_networking_set_read_timeout(struct guest *g, uint64_t stream,
                                                 uint64_t timeout_ms)
 {
-    return net_stream_set_timeout(g, RESOURCE_TCP_STREAM, stream, STREAM_READ_TIMEOUT, timeout_ms);
+    return net_stream_set_timeout(g, __func__, RESOURCE_TCP_STREAM, stream, STREAM_READ_TIMEOUT,
+                                  timeout_ms);
 }
 
 struct outcome host_networking_get_read_timeout(struct guest *g, uint64_t stream)
 {
-    return net_stream_get_timeout(g, RESOURCE_TCP_STREAM, stream, STREAM_READ_TIMEOUT);
+    return net_stream_get_timeout(g, __func__, RESOURCE_TCP_STREAM, stream, STREAM_READ_TIMEOUT);
 }
 
 struct outcome host_networking_set_write_timeout(struct guest *g, uint64_t stream,
                                                  uint64_t timeout_ms)
 {
-    return net_stream_set_timeout(g, RESOURCE_TCP_STREAM, stream, STREAM_WRITE_TIMEOUT, timeout_ms);
+    return net_stream_set_timeout(g, __func__, RESOURCE_TCP_STREAM, stream, STREAM_WRITE_TIMEOUT,
+                                  timeout_ms);
 }
 
 struct outcome host_networking_get_write_timeout(struct guest *g, uint64_t stream)
 {
-    return net_stream_get_timeout(g, RESOURCE_TCP_STREAM, stream, STREAM_WRITE_TIMEOUT);
+    return net_stream_get_timeout(g, __func__, RESOURCE_TCP_STREAM, stream, STREAM_WRITE_TIMEOUT);
 }
 
 struct outcome host_networking_set_peek_timeout(struct guest *g, uint64_t stream,
                                                 uint64_t timeout_ms)
 {
-    return net_stream_set_timeout(g, RESOURCE_TCP_STREAM, stream, STREAM_PEEK_TIMEOUT, timeout_ms);
+    return net_stream_set_timeout(g, __func__, RESOURCE_TCP_STREAM, stream, STREAM_PEEK_TIMEOUT,
+                                  timeout_ms);
 }
 
 struct outcome host_networking_get_peek_timeout(struct guest *g, uint64_t stream)
 {
-    return net_stream_get_timeout(g, RESOURCE_TCP_STREAM, stream, STREAM_PEEK_TIMEOUT);
+    return net_stream_get_timeout(g, __func__, RESOURCE_TCP_STREAM, stream, STREAM_PEEK_TIMEOUT);
 }

@@ -103,23 +103,19 @@ struct outcome host_networking_tls_bind_alpn(struct guest *g, uint32_t address_t
 
 struct outcome host_networking_drop_tls_listener(struct guest *g, uint64_t listener)
 {
-    return net_drop(g, RESOURCE_TLS_LISTENER, listener);
+    return net_drop(g, __func__, RESOURCE_TLS_LISTENER, listener);
 }
 
 struct outcome host_networking_tls_local_addr(struct guest *g, uint64_t listener,
                                               uint32_t iterator_out)
 {
     struct net_tls_listener *l = listener_of(g, listener);
-    uint64_t id;
 
     if (!l)
         return guest_trap(g, UNKNOWN);
     if (!guest_range(g, iterator_out, 8))
         return guest_trap_range(g);
-    if (!net_add_addresses(g, tls_listener_local(l->listener), 1, &id))
-        return guest_trap(g, TOO_MUCH);
-    ASSERT(guest_write_u64(g, iterator_out, id));
-    return done(NET_OK);
+    return net_give_address(g, __func__, tls_listener_local(l->listener), iterator_out);
 }
 
 static void cancel_accept(struct process *p, struct wait *w)
@@ -137,26 +133,11 @@ static uint64_t room(const struct guest *g)
     return max == CONFIG_UNLIMITED ? TLS_HANDSHAKES_MAX : max > held ? max - held : 1;
 }
 
-/* Puts an accepted stream and its peer into the tables; takes the stream. */
-static bool add_accepted(struct guest *g, struct stream *s, uint64_t *stream_id, uint64_t *peer_id,
-                         struct error *err)
-{
-    const struct socket_address peer = s->peer;
-
-    if (!net_stream_add(g, RESOURCE_TLS_STREAM, s, stream_id, err))
-        return false;
-    if (net_add_addresses(g, &peer, 1, peer_id))
-        return true;
-    resource_unref(resource_take(g->process, RESOURCE_TLS_STREAM, *stream_id));
-    return fail(err, ERR_LIMIT, TOO_MUCH);
-}
-
 struct outcome host_networking_tls_accept(struct guest *g, uint64_t listener, uint32_t stream_out,
                                           uint32_t peer_out)
 {
     struct net_tls_listener *l = listener_of(g, listener);
     struct process *p = g->process;
-    uint64_t stream_id, peer_id;
     struct stream *s = NULL;
     enum net_result r;
     struct error err;
@@ -173,14 +154,7 @@ struct outcome host_networking_tls_accept(struct guest *g, uint64_t listener, ui
             wait_begin(p, WAIT_NET_TLS_ACCEPT, DEADLINE_NEVER, cancel_accept, l);
         return guest_park();
     }
-    if (p->wait.kind != WAIT_NONE)
-        wait_end(p);
-    if (r == NET_FAILED || !add_accepted(g, s, &stream_id, &peer_id, &err)) {
-        ASSERT(guest_write_u64(g, peer_out, 0));
-        return net_failed(g, stream_out, err.text);
-    }
-    ASSERT(guest_write_u64(g, stream_out, stream_id) && guest_write_u64(g, peer_out, peer_id));
-    return done(NET_OK);
+    return net_accepted(g, RESOURCE_TLS_STREAM, r, s, &err, stream_out, peer_out);
 }
 
 /* ---- streams ---- */
@@ -217,49 +191,53 @@ struct outcome host_networking_tls_server_name(struct guest *g, uint64_t stream,
 
 struct outcome host_networking_drop_tls_stream(struct guest *g, uint64_t stream)
 {
-    return net_drop(g, RESOURCE_TLS_STREAM, stream);
+    return net_drop(g, __func__, RESOURCE_TLS_STREAM, stream);
 }
 
 struct outcome host_networking_clone_tls_stream(struct guest *g, uint64_t stream)
 {
-    return net_clone(g, RESOURCE_TLS_STREAM, stream);
+    return net_clone(g, __func__, RESOURCE_TLS_STREAM, stream);
 }
 
 struct outcome host_networking_tls_write_vectored(struct guest *g, uint64_t stream, uint32_t pieces,
                                                   uint32_t piece_count, uint32_t opaque_out)
 {
-    return net_stream_write(g, RESOURCE_TLS_STREAM, stream, pieces, piece_count, opaque_out);
+    return net_stream_write(g, __func__, RESOURCE_TLS_STREAM, stream, pieces, piece_count,
+                            opaque_out);
 }
 
 struct outcome host_networking_tls_read(struct guest *g, uint64_t stream, uint32_t buffer,
                                         uint32_t buffer_size, uint32_t opaque_out)
 {
-    return net_stream_read(g, RESOURCE_TLS_STREAM, stream, buffer, buffer_size, opaque_out, false);
+    return net_stream_read(g, __func__, RESOURCE_TLS_STREAM, stream, buffer, buffer_size,
+                           opaque_out, false);
 }
 
 struct outcome host_networking_tls_flush(struct guest *g, uint64_t stream, uint32_t error_out)
 {
-    return net_stream_flush(g, RESOURCE_TLS_STREAM, stream, error_out);
+    return net_stream_flush(g, __func__, RESOURCE_TLS_STREAM, stream, error_out);
 }
 
 struct outcome host_networking_set_tls_read_timeout(struct guest *g, uint64_t stream,
                                                     uint64_t timeout_ms)
 {
-    return net_stream_set_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_READ_TIMEOUT, timeout_ms);
+    return net_stream_set_timeout(g, __func__, RESOURCE_TLS_STREAM, stream, STREAM_READ_TIMEOUT,
+                                  timeout_ms);
 }
 
 struct outcome host_networking_get_tls_read_timeout(struct guest *g, uint64_t stream)
 {
-    return net_stream_get_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_READ_TIMEOUT);
+    return net_stream_get_timeout(g, __func__, RESOURCE_TLS_STREAM, stream, STREAM_READ_TIMEOUT);
 }
 
 struct outcome host_networking_set_tls_write_timeout(struct guest *g, uint64_t stream,
                                                      uint64_t timeout_ms)
 {
-    return net_stream_set_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_WRITE_TIMEOUT, timeout_ms);
+    return net_stream_set_timeout(g, __func__, RESOURCE_TLS_STREAM, stream, STREAM_WRITE_TIMEOUT,
+                                  timeout_ms);
 }
 
 struct outcome host_networking_get_tls_write_timeout(struct guest *g, uint64_t stream)
 {
-    return net_stream_get_timeout(g, RESOURCE_TLS_STREAM, stream, STREAM_WRITE_TIMEOUT);
+    return net_stream_get_timeout(g, __func__, RESOURCE_TLS_STREAM, stream, STREAM_WRITE_TIMEOUT);
 }

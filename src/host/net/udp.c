@@ -66,65 +66,52 @@ struct outcome host_networking_udp_bind(struct guest *g, uint32_t address_type, 
 
 struct outcome host_networking_drop_udp_socket(struct guest *g, uint64_t socket)
 {
-    return net_drop(g, RESOURCE_UDP_SOCKET, socket);
+    return net_drop(g, __func__, RESOURCE_UDP_SOCKET, socket);
 }
 
 struct outcome host_networking_clone_udp_socket(struct guest *g, uint64_t socket)
 {
-    return net_clone(g, RESOURCE_UDP_SOCKET, socket);
+    return net_clone(g, __func__, RESOURCE_UDP_SOCKET, socket);
 }
 
 /* ---- addresses ---- */
 
-/* An iterator of one address, or an error and the `code`, at `out`, which has been checked. */
-static struct outcome give_address(struct guest *g, int e, const struct socket_address *a,
-                                   uint32_t out, uint32_t code)
-{
-    struct outcome o;
-    struct error err;
-    uint64_t id;
-
-    if (e) {
-        socket_fail(&err, e);
-        o = net_failed(g, out, err.text);
-        if (o.kind == OUTCOME_DONE)
-            o.value = code;
-        return o;
-    }
-    if (!net_add_addresses(g, a, 1, &id))
-        return guest_trap(g, TOO_MUCH);
-    ASSERT(guest_write_u64(g, out, id));
-    return done(NET_OK);
-}
-
-struct outcome host_networking_udp_local_addr(struct guest *g, uint64_t socket,
-                                              uint32_t iterator_out)
+static struct outcome tell_address(struct guest *g, const char *function, uint64_t socket,
+                                   int (*address_of)(int fd, struct socket_address *out),
+                                   uint32_t out)
 {
     struct udp_socket *u = socket_of(g, socket);
     struct socket_address a;
+    struct outcome o;
+    struct error err;
     int e;
 
     if (!u)
-        return guest_trap(g, UNKNOWN);
-    if (!guest_range(g, iterator_out, 8))
-        return guest_trap_range(g);
-    e = socket_local_address(fd_of(u), &a); /* connecting may have changed it */
-    return give_address(g, e, &a, iterator_out, NET_ERROR);
+        return guest_trap_in(g, function, UNKNOWN);
+    if (!guest_range(g, out, 8))
+        return guest_trap_range_in(g, function);
+    e = address_of(fd_of(u), &a);
+    if (!e)
+        return net_give_address(g, function, &a, out);
+    socket_fail(&err, e);
+    o = net_failed(g, out, err.text);
+    /* udp_peer_addr tells a socket without one from others that fail. */
+    if (o.kind == OUTCOME_DONE && address_of == socket_peer_address && e != ENOTCONN)
+        o.value = 2;
+    return o;
+}
+
+/* Asked for each time: connecting may have changed it. */
+struct outcome host_networking_udp_local_addr(struct guest *g, uint64_t socket,
+                                              uint32_t iterator_out)
+{
+    return tell_address(g, __func__, socket, socket_local_address, iterator_out);
 }
 
 struct outcome host_networking_udp_peer_addr(struct guest *g, uint64_t socket,
                                              uint32_t iterator_out)
 {
-    struct udp_socket *u = socket_of(g, socket);
-    struct socket_address a;
-    int e;
-
-    if (!u)
-        return guest_trap(g, UNKNOWN);
-    if (!guest_range(g, iterator_out, 8))
-        return guest_trap_range(g);
-    e = socket_peer_address(fd_of(u), &a);
-    return give_address(g, e, &a, iterator_out, e == ENOTCONN ? 1 : 2);
+    return tell_address(g, __func__, socket, socket_peer_address, iterator_out);
 }
 
 struct outcome host_networking_udp_connect(struct guest *g, uint64_t socket, uint32_t address_type,
@@ -173,17 +160,6 @@ static struct outcome wait_for(struct guest *g, uint64_t id, enum io_direction d
     return guest_park();
 }
 
-static struct outcome ended(struct guest *g, enum net_result r, uint32_t out, uint64_t count,
-                            const struct error *err)
-{
-    if (g->process->wait.kind != WAIT_NONE)
-        wait_end(g->process);
-    if (UNLIKELY(r == NET_FAILED))
-        return net_failed(g, out, err->text);
-    ASSERT(guest_write_u64(g, out, count)); /* checked before */
-    return done(NET_OK);
-}
-
 static struct outcome send_to(struct guest *g, uint64_t id, struct udp_socket *u,
                               const uint8_t *data, uint32_t size, const struct socket_address *to,
                               uint32_t opaque_out)
@@ -196,7 +172,7 @@ static struct outcome send_to(struct guest *g, uint64_t id, struct udp_socket *u
     r = udp_send(u, guest_worker(g), &g->process->task, data, size, to, &count, &err);
     if (r == NET_WAIT)
         return wait_for(g, id, IO_WRITE);
-    return ended(g, r, opaque_out, count, &err);
+    return net_ended(g, r, opaque_out, count, &err);
 }
 
 struct outcome host_networking_udp_send(struct guest *g, uint64_t socket, uint32_t buffer,
@@ -231,7 +207,7 @@ struct outcome host_networking_udp_send_to(struct guest *g, uint64_t socket, uin
     if (UNLIKELY(!guest_bytes(g, buffer, buffer_size, &data) || !guest_range(g, opaque_out, 8)))
         return guest_trap_range(g);
     if (UNLIKELY(!net_permitted(g, NET_DATAGRAM, &to, &err)))
-        return ended(g, NET_FAILED, opaque_out, 0, &err);
+        return net_ended(g, NET_FAILED, opaque_out, 0, &err);
     return send_to(g, socket, u, data, buffer_size, &to, opaque_out);
 }
 
@@ -260,8 +236,9 @@ static enum net_result receive_permitted(struct guest *g, struct udp_socket *u, 
     return NET_WAIT;
 }
 
-static struct outcome receive(struct guest *g, uint64_t id, uint32_t buffer, uint32_t size,
-                              uint32_t opaque_out, uint32_t iterator_out, bool tells_from)
+static struct outcome receive(struct guest *g, const char *function, uint64_t id, uint32_t buffer,
+                              uint32_t size, uint32_t opaque_out, uint32_t iterator_out,
+                              bool tells_from)
 {
     struct udp_socket *u = socket_of(g, id);
     struct socket_address from;
@@ -273,10 +250,10 @@ static struct outcome receive(struct guest *g, uint64_t id, uint32_t buffer, uin
     uint8_t *data;
 
     if (UNLIKELY(!u))
-        return guest_trap(g, UNKNOWN);
+        return guest_trap_in(g, function, UNKNOWN);
     if (UNLIKELY(!guest_bytes(g, buffer, size, &data) || !guest_range(g, opaque_out, 8) ||
                  (tells_from && !guest_range(g, iterator_out, 8))))
-        return guest_trap_range(g);
+        return guest_trap_range_in(g, function);
     if (size > UDP_SIZE_MAX)
         size = UDP_SIZE_MAX;
     if (UNLIKELY(g->process->config->rules != NULL)) {
@@ -295,25 +272,25 @@ static struct outcome receive(struct guest *g, uint64_t id, uint32_t buffer, uin
         return wait_for(g, id, IO_READ);
     if (r == NET_DONE && tells_from) {
         if (UNLIKELY(!net_add_addresses(g, &from, 1, &from_id))) {
-            ended(g, r, opaque_out, count, NULL);
-            return guest_trap(g, TOO_MUCH);
+            net_ended(g, r, opaque_out, count, NULL);
+            return guest_trap_in(g, function, TOO_MUCH);
         }
         ASSERT(guest_write_u64(g, iterator_out, from_id));
     }
-    return ended(g, r, opaque_out, count, &err);
+    return net_ended(g, r, opaque_out, count, &err);
 }
 
 struct outcome host_networking_udp_receive(struct guest *g, uint64_t socket, uint32_t buffer,
                                            uint32_t buffer_size, uint32_t opaque_out)
 {
-    return receive(g, socket, buffer, buffer_size, opaque_out, 0, false);
+    return receive(g, __func__, socket, buffer, buffer_size, opaque_out, 0, false);
 }
 
 struct outcome host_networking_udp_receive_from(struct guest *g, uint64_t socket, uint32_t buffer,
                                                 uint32_t buffer_size, uint32_t opaque_out,
                                                 uint32_t iterator_out)
 {
-    return receive(g, socket, buffer, buffer_size, opaque_out, iterator_out, true);
+    return receive(g, __func__, socket, buffer, buffer_size, opaque_out, iterator_out, true);
 }
 
 /* ---- options ---- */
