@@ -12,6 +12,7 @@
 // expect: a silent reader: ok
 // expect: messages: ok
 // expect: strangers: ok
+#include "check.h"
 #include "tls_keys.h"
 #include <lunatic.h>
 #include <lunatic/host.h>
@@ -22,22 +23,6 @@
 #include <string.h>
 
 #define LIMIT_MS 60000
-
-static _Noreturn void fails(int line, const char *what)
-{
-    printf("line %d: %s (%s)\n", line, what, lun_error_text());
-    exit(1);
-}
-#define CHECK(what)                                                                                \
-    do {                                                                                           \
-        if (!(what))                                                                               \
-            fails(__LINE__, #what);                                                                \
-    } while (0)
-#define CHECK_WORDS(words)                                                                         \
-    do {                                                                                           \
-        if (strcmp(lun_error_text(), words) != 0)                                                  \
-            fails(__LINE__, words);                                                                \
-    } while (0)
 
 static lun_listener listener;
 static lun_address at;

@@ -10,6 +10,7 @@
 // expect: nobody has come: ok
 // expect: errors: ok
 // expect: edges: ok
+#include "check.h"
 #include "tls_keys.h"
 #include <lunatic.h>
 #include <lunatic/host.h>
@@ -23,17 +24,6 @@
 #define BAD      0xfffffff0u
 #define UNKNOWN  999
 #define SOME(x)  LUN_ADDRESS(x), sizeof(x) - 1 /* a text as pointer and size */
-
-static _Noreturn void fails(int line, const char *what)
-{
-    printf("line %d: %s (%s)\n", line, what, lun_error_text());
-    exit(1);
-}
-#define CHECK(what)                                                                                \
-    do {                                                                                           \
-        if (!(what))                                                                               \
-            fails(__LINE__, #what);                                                                \
-    } while (0)
 
 static const unsigned char loopback[4] = {127, 0, 0, 1};
 static const char localhost[] = "localhost";
@@ -185,7 +175,7 @@ static void traps(void)
     while (lunatic_trap_catch(count, 0) == 0)
         count++;
     if (!is_over)
-        fails(line, "did not trap");
+        check_failed(line, "did not trap");
     printf("%u traps\n", (unsigned)count);
 }
 
@@ -263,10 +253,10 @@ static void expect_error(int where, uint32_t code, const char *expected)
     const char *actual;
 
     if (code != 1)
-        fails(where, "no error");
+        check_failed(where, "no error");
     actual = words(out);
     if (strcmp(actual, expected) != 0)
-        fails(where, actual);
+        check_failed(where, actual);
 }
 #define ERROR(function, expected) expect_error(__LINE__, function, expected)
 
