@@ -350,11 +350,14 @@ int lun_stream_write_pieces(const lun_stream *stream, const lun_piece *pieces, s
 int lun_stream_flush(const lun_stream *stream)
 {
     uint64_t id = 0;
+    uint32_t code = stream->kind == LUN_TLS_
+                        ? lunatic_networking_tls_flush(ID(stream), LUN_ADDRESS(&id))
+                        : lunatic_networking_tcp_flush(ID(stream), LUN_ADDRESS(&id));
 
-    return failure(stream->kind == LUN_TLS_
-                       ? lunatic_networking_tls_flush(ID(stream), LUN_ADDRESS(&id))
-                       : lunatic_networking_tcp_flush(ID(stream), LUN_ADDRESS(&id)),
-                   id);
+    if (code == 0)
+        return 0;
+    lun_keep_error_(id); /* a timeout has words here, too */
+    return code == LUN_TIMEOUT ? -LUN_ETIMEOUT : -LUN_EIO;
 }
 
 void lun_stream_set_read_timeout(const lun_stream *stream, uint64_t timeout_ms)

@@ -131,7 +131,8 @@ int lun_stream_write_pieces(const lun_stream *stream, const lun_piece *pieces, s
  * how many bytes. -LUN_EIO, -LUN_ETIMEOUT. */
 long lun_stream_write_some(const lun_stream *stream, const lun_piece *pieces, size_t count);
 
-/* Waits until what was written is handed to the system: with TLS, a write may return before. */
+/* Waits until what was written is handed to the system: with TLS, a write may return before. 0;
+ * -LUN_EIO; -LUN_ETIMEOUT after the stream's write timeout. */
 int lun_stream_flush(const lun_stream *stream);
 
 /* How long a read, a write or a peek may wait, LUN_FOREVER at first. It belongs to the stream, for

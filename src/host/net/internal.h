@@ -52,7 +52,7 @@ struct net_listener {
 struct outcome net_failed(struct guest *g, uint32_t id_out, const char *words);
 
 /* Ends the call with LUN_TIMEOUT, and an error at `id_out` (for the functions whose callers take
- * what is there for one: resolve and the connects). */
+ * what is there for one: resolve, the connects and flushes). */
 struct outcome net_timed_out(struct guest *g, uint32_t id_out);
 
 /* Ends a call, and its wait if it has begun one, with `count` at `out` (checked before), or if it

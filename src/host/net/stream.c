@@ -193,6 +193,7 @@ struct outcome net_stream_flush(struct guest *g, const char *function, enum reso
 {
     struct net_stream *s = stream_of(g, kind, id);
     enum net_result r;
+    struct outcome o;
     struct error err;
 
     if (!s)
@@ -200,8 +201,10 @@ struct outcome net_stream_flush(struct guest *g, const char *function, enum reso
     if (!guest_range(g, error_out, 8))
         return guest_trap_range_in(g, function);
     r = stream_flush(s->stream, guest_worker(g), &g->process->task, &err);
-    if (r == NET_WAIT)
-        return wait_for(g, s, NET_CALL_FLUSH);
+    if (r == NET_WAIT) {
+        o = wait_for(g, s, NET_CALL_FLUSH);
+        return o.kind == OUTCOME_DONE ? net_timed_out(g, error_out) : o;
+    }
     return net_ended(g, r, error_out, 0, &err);
 }
 
