@@ -637,17 +637,19 @@ static void prefetch(struct task *t, enum task_distance distance)
     struct process *p = of_task(t);
     const struct process_class *class_ = __atomic_load_n(&p->class_, __ATOMIC_RELAXED);
 
-    const void *body = __atomic_load_n(&p->body, __ATOMIC_RELAXED);
+    const void *body;
 
     __builtin_prefetch(&p->wait);
-    if (distance == TASK_NEXT) {
+    if (!class_ || !class_->prefetch)
+        return;
+    body = __atomic_load_n(&p->body, __ATOMIC_RELAXED);
+    if (distance == TASK_NEXT_BUT_ONE) {
+        __builtin_prefetch(&p->resources);
+        class_->prefetch(body);
+    } else {
         __builtin_prefetch(body);
         __builtin_prefetch(__atomic_load_n(&p->resources, __ATOMIC_RELAXED));
-        return;
     }
-    __builtin_prefetch(&p->resources);
-    if (class_ && class_->prefetch)
-        class_->prefetch(body);
 }
 
 static const struct task_class process_task = {run, done, prefetch};

@@ -15,8 +15,17 @@
 struct ring {
     _Alignas(64) _Atomic uint32_t head;
     _Alignas(64) _Atomic uint32_t tail;
-    struct task *_Atomic tasks[RING_SIZE];
+    _Atomic uintptr_t tasks[RING_SIZE]; /* their addresses, with RING_PREFETCH or without */
 };
+
+/* The task's class has `prefetch`, so its storage may be looked at even when it is no longer ours.
+ */
+#define RING_PREFETCH ((uintptr_t)1)
+
+static inline struct task *ring_task(uintptr_t entry)
+{
+    return (struct task *)(entry & ~RING_PREFETCH);
+}
 
 /* Any thread; a guess for all but the owner. */
 static inline uint32_t ring_count(const struct ring *r)
@@ -36,7 +45,9 @@ static inline bool ring_push(struct ring *r, struct task *t)
     /* acquire: pairs with the release of who took the task that was in this place */
     if (tail - atomic_load_explicit(&r->head, memory_order_acquire) >= RING_SIZE)
         return false;
-    atomic_store_explicit(&r->tasks[tail % RING_SIZE], t, memory_order_relaxed);
+    atomic_store_explicit(&r->tasks[tail % RING_SIZE],
+                          (uintptr_t)t | (t->class_->prefetch ? RING_PREFETCH : 0),
+                          memory_order_relaxed);
     /* release: pairs with the acquire in ring_steal */
     atomic_store_explicit(&r->tail, tail + 1, memory_order_release);
     return true;
@@ -49,17 +60,31 @@ static inline struct task *ring_pop(struct ring *r, bool is_shared)
     uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
     while (head != tail) {
-        struct task *t = atomic_load_explicit(&r->tasks[head % RING_SIZE], memory_order_relaxed);
+        uintptr_t entry = atomic_load_explicit(&r->tasks[head % RING_SIZE], memory_order_relaxed);
 
         if (!is_shared) {
             atomic_store_explicit(&r->head, head + 1, memory_order_relaxed);
-            return t;
+            return ring_task(entry);
         }
         if (atomic_compare_exchange_weak_explicit(&r->head, &head, head + 1, memory_order_acq_rel,
                                                   memory_order_acquire))
-            return t;
+            return ring_task(entry);
     }
     return NULL;
+}
+
+/* The task at this place (0: the oldest), if there is one and its class has `prefetch`, or NULL.
+ * Others may take it meanwhile. Owner only. */
+static inline struct task *ring_peek(const struct ring *r, uint32_t place)
+{
+    uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&r->tail, memory_order_relaxed) - head;
+    uintptr_t entry;
+
+    if (place >= count)
+        return NULL;
+    entry = atomic_load_explicit(&r->tasks[(head + place) % RING_SIZE], memory_order_relaxed);
+    return entry & RING_PREFETCH ? ring_task(entry) : NULL;
 }
 
 /* Moves half of the tasks (rounded up) of `from` to `to`, the thief's own and empty; at most half

@@ -40,9 +40,11 @@ struct task_class {
     enum task_result (*run)(struct task *t, struct worker *w);
     void (*done)(struct task *t,
                  struct worker *w); /* after TASK_DONE; may reuse the storage for a new task */
-    /* Hint: runs after so many others, TASK_NEXT_BUT_ONE and then TASK_NEXT, if it was ready by
-     * then; may be NULL. Another worker may have taken the task meanwhile, and it may even have
-     * ended: compute addresses from constant fields, read nothing that changes. */
+    /* Hint: runs next, or next but one, if it was ready by then; may be NULL. Another worker may
+     * have taken the task meanwhile, and it may even have ended: compute addresses from constant
+     * fields, read nothing that changes. A class that has this keeps the storage of its tasks, with
+     * the same class in it, for as long as the scheduler lives; others may free theirs when they
+     * have ended. */
     void (*prefetch)(struct task *t, enum task_distance distance);
 };
 

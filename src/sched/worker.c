@@ -189,6 +189,7 @@ used_up:
 
 static void prefetch(struct task *t, enum task_distance distance)
 {
+    /* Relaxed: storage of a task that has ended may be made the next at this moment. */
     const struct task_class *class_ = __atomic_load_n(&t->class_, __ATOMIC_RELAXED);
 
     if (class_->prefetch)
@@ -198,20 +199,16 @@ static void prefetch(struct task *t, enum task_distance distance)
 /* Hints at the tasks after this one. */
 static void prefetch_next(struct core *c)
 {
-    struct task *t = core_slot(c);
-    uint32_t head = atomic_load_explicit(&c->ring.head, memory_order_relaxed);
-    uint32_t count = atomic_load_explicit(&c->ring.tail, memory_order_relaxed) - head;
+    struct task *t = core_slot(c); /* which nobody takes from us */
 
     if (t) {
         prefetch(t, TASK_NEXT);
         return;
     }
-    if (count > 0)
-        prefetch(atomic_load_explicit(&c->ring.tasks[head % RING_SIZE], memory_order_relaxed),
-                 TASK_NEXT);
-    if (count > 1)
-        prefetch(atomic_load_explicit(&c->ring.tasks[(head + 1) % RING_SIZE], memory_order_relaxed),
-                 TASK_NEXT_BUT_ONE);
+    if ((t = ring_peek(&c->ring, 0)))
+        prefetch(t, TASK_NEXT);
+    if ((t = ring_peek(&c->ring, 1)))
+        prefetch(t, TASK_NEXT_BUT_ONE);
 }
 
 /* ---- Extra ticks ---- */
