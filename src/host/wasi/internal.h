@@ -262,6 +262,10 @@ static inline uint64_t wasi_get64(const uint8_t *at)
 enum file_error wasi_pieces(struct guest *g, uint32_t iovs, uint32_t count,
                             struct file_piece *pieces, size_t *piece_count, size_t *total);
 
+/* The same without the first `skip` bytes of the pieces. */
+enum file_error wasi_pieces_after(struct guest *g, uint32_t iovs, uint32_t count, uint64_t skip,
+                                  struct file_piece *pieces, size_t *piece_count, size_t *total);
+
 /* A path or file name, copied with a terminator to `*out` (mem_free). FERR_ILSEQ unless it is
  * UTF-8, FERR_INVAL for a byte 0 inside. */
 enum file_error wasi_path(struct guest *g, uint32_t at, uint32_t size, char **out);
@@ -373,6 +377,11 @@ bool wasi_job_start(struct guest *g, struct wasi_job *j);
  * did not fit of a datagram is lost. */
 struct outcome wasi_receive(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
                             bool peek, uint32_t size_out, bool *is_cut);
+
+/* The same from a stream socket, waiting until the pieces are full, the stream ends or fails, or
+ * the process is killed; a descriptor that must not wait gives what there is. */
+struct outcome wasi_receive_all(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                                uint32_t size_out);
 
 /* ---- results ---- */
 

@@ -314,6 +314,71 @@ struct outcome wasi_receive(struct guest *g, uint32_t fd, uint32_t iovs, uint32_
     return o;
 }
 
+/* Keeps in the wait how much has come, and lets others run before it goes on. */
+static struct outcome receive_on_later(struct guest *g, uint32_t got)
+{
+    wasi_wait_over(g);
+    wait_begin(g->process, WAIT_WASI_YIELD, DEADLINE_NEVER, NULL, NULL);
+    g->process->wait.extra = got;
+    return (struct outcome){0, OUTCOME_YIELD};
+}
+
+/* `*got` bytes are there. What comes first decides: all, the end, an error (which only matters if
+ * there is nothing to give), or that we have to wait. */
+static struct outcome receive_rest(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                                   uint32_t size_out, uint32_t *got)
+{
+    struct transfer t;
+    struct wasi_fd *f;
+    struct outcome o;
+    enum file_error e;
+    size_t size, moved = 0;
+
+    transfer_init(&t, FILE_AT_POSITION, false);
+    for (;;) {
+        t.size_out = wasi_bytes(g, size_out, 4);
+        e = t.size_out ? wasi_pieces_after(g, iovs, iov_count, *got, t.pieces, &t.count, &t.total)
+                       : FERR_FAULT;
+        if (!e)
+            e = wasi_fd_get(g, fd, WASI_FD_READ, FERR_BADF, &f);
+        if (e)
+            return wasi_done(e);
+        if (t.total == 0) /* nothing is missing */
+            return transfer_end(&t, f->handle, FERR_OK, *got);
+        if (moved >= WASI_TRANSFER_MAX)
+            return receive_on_later(g, *got);
+        e = transfer_now(&t, f->handle, &size);
+        if (e == FERR_AGAIN && !(f->flags & WASI_NONBLOCK)) {
+            if (wasi_wait_ready(g, f->handle, IO_READ, &o))
+                continue;
+            if (o.kind == OUTCOME_PARK)
+                g->process->wait.extra = *got;
+            return o;
+        }
+        if (e || size == 0)
+            return transfer_end(&t, f->handle, *got ? FERR_OK : e, *got);
+        *got += (uint32_t)size;
+        moved += size;
+    }
+}
+
+struct outcome wasi_receive_all(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                                uint32_t size_out)
+{
+    struct process *p = g->process;
+    uint32_t got = p->wait.extra;
+    struct outcome o;
+
+    if (p->wait.kind == WAIT_WASI_YIELD)
+        wait_end(p);
+    else if (p->wait.kind != WAIT_WASI_POLL)
+        got = 0;
+    o = receive_rest(g, fd, iovs, iov_count, size_out, &got);
+    if (o.kind == OUTCOME_DONE)
+        wasi_wait_over(g);
+    return o;
+}
+
 struct outcome host_wasi_fd_read(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
                                  uint32_t size_out)
 {

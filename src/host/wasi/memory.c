@@ -5,6 +5,12 @@
 enum file_error wasi_pieces(struct guest *g, uint32_t iovs, uint32_t count,
                             struct file_piece *pieces, size_t *piece_count, size_t *total)
 {
+    return wasi_pieces_after(g, iovs, count, 0, pieces, piece_count, total);
+}
+
+enum file_error wasi_pieces_after(struct guest *g, uint32_t iovs, uint32_t count, uint64_t skip,
+                                  struct file_piece *pieces, size_t *piece_count, size_t *total)
+{
     const uint8_t *at = wasi_bytes(g, iovs, (uint64_t)count * 8);
 
     *piece_count = 0;
@@ -24,8 +30,13 @@ enum file_error wasi_pieces(struct guest *g, uint32_t iovs, uint32_t count,
         data = wasi_bytes(g, wasi_get32(at), size);
         if (!data)
             return FERR_FAULT;
-        if (size == 0)
+        if (skip >= size) {
+            skip -= size;
             continue;
+        }
+        data += skip;
+        size -= (uint32_t)skip;
+        skip = 0;
         if (size > WASI_TRANSFER_MAX - *total)
             size = (uint32_t)(WASI_TRANSFER_MAX - *total);
         pieces[(*piece_count)++] = (struct file_piece){data, size};

@@ -100,24 +100,50 @@ struct outcome host_wasi_sock_accept(struct guest *g, uint32_t fd, uint32_t flag
     return wasi_done(e);
 }
 
+/* Whether WAITALL means anything: as in POSIX, a datagram is all there is, and a look (PEEK) shows
+ * what is there. */
+static enum file_error waits_for_all(struct guest *g, const struct wasi_handle *h, uint32_t iovs,
+                                     uint32_t iov_count, bool *waits)
+{
+    const uint8_t *at = wasi_bytes(g, iovs, (uint64_t)iov_count * 8);
+    uint64_t total = 0;
+
+    *waits = h->kind == FILE_SOCKET_STREAM;
+    if (!*waits)
+        return FERR_OK;
+    if (!h->stream) /* there was no descriptor left to wait with */
+        return FERR_NOTSUP;
+    if (!at)
+        return FERR_FAULT;
+    if (iov_count > WASI_IOVS_MAX)
+        return FERR_INVAL;
+    for (uint32_t i = 0; i < iov_count; i++, at += 8) {
+        total += wasi_get32(at + 4);
+        if (!wasi_bytes(g, wasi_get32(at), wasi_get32(at + 4)))
+            return FERR_FAULT; /* before anything is taken from the stream */
+    }
+    return total > UINT32_MAX ? FERR_INVAL : FERR_OK; /* the size has 32 bits */
+}
+
 struct outcome host_wasi_sock_recv(struct guest *g, uint32_t fd, uint32_t iovs, uint32_t iov_count,
                                    uint32_t ri_flags, uint32_t size_out, uint32_t roflags_out)
 {
     uint8_t *roflags = wasi_bytes(g, roflags_out, 2);
-    bool is_cut = false;
+    bool is_cut = false, waits = false;
     struct wasi_fd *f;
     struct outcome o;
     enum file_error e = socket_get(g, fd, WASI_FD_READ, &f);
 
     if (!e && (ri_flags & ~(uint32_t)(RIFLAG_PEEK | RIFLAG_WAITALL)))
         e = FERR_INVAL;
-    if (!e && (ri_flags & RIFLAG_WAITALL))
-        e = FERR_NOTSUP;
     if (!e && !roflags)
         e = FERR_FAULT;
+    if (!e && ri_flags == RIFLAG_WAITALL)
+        e = waits_for_all(g, f->handle, iovs, iov_count, &waits);
     if (e)
         return wasi_done(e);
-    o = wasi_receive(g, fd, iovs, iov_count, ri_flags & RIFLAG_PEEK, size_out, &is_cut);
+    o = waits ? wasi_receive_all(g, fd, iovs, iov_count, size_out)
+              : wasi_receive(g, fd, iovs, iov_count, ri_flags & RIFLAG_PEEK, size_out, &is_cut);
     if (o.kind == OUTCOME_DONE && o.value == FERR_OK)
         wasi_put16(roflags, is_cut ? ROFLAG_TRUNCATED : 0);
     return o;

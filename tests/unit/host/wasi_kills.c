@@ -494,3 +494,275 @@ TEST(wasi_kill_while_it_receives)
     close(fds[0]);
     close(fds[1]);
 }
+
+/* ---- receiving all (WAITALL) ---- */
+
+enum { PEEK = 1, WAITALL = 2, NONBLOCK = 4, MUCH = 3 << 20 };
+
+#define SEND(text)                                                                                 \
+    EXPECT(send(input_end, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text))
+
+static struct outcome receive_all(struct guest *g, uint32_t fd)
+{
+    return host_wasi_sock_recv(g, fd, IOVS, 2, WAITALL, OUT, OUT + 8);
+}
+
+/* Two pieces, of 3 and of `size` bytes. */
+static void iovecs(struct guest *g, uint32_t size)
+{
+    iovec(g, 3);
+    wasi_put32(mem(g, IOVS) + 8, DATA + 100);
+    wasi_put32(mem(g, IOVS) + 12, size);
+}
+
+static bool received(struct guest *g, uint32_t size)
+{
+    return wasi_get32(mem(g, OUT)) == size && wasi_get16(mem(g, OUT + 8)) == 0;
+}
+
+static enum task_result all_body(struct guest *g, struct wasi_world *w)
+{
+    struct outcome o;
+
+    if (w->step == 0) {
+        iovecs(g, 7);
+        EXPECT(receive_all(g, 0).kind == OUTCOME_PARK);
+        SEND("abcd");
+        w->step = 1;
+    }
+    if (w->step == 1) {
+        o = receive_all(g, 0);
+        if (!EXPECT(o.kind == OUTCOME_PARK)) /* 4 of 10 are not all */
+            return TASK_DONE;
+        if (*mem(g, DATA + 100) != 'd')
+            return TASK_PARK; /* woken for nothing */
+        SEND("efghij and the end");
+        EXPECT(shutdown(input_end, SHUT_WR) == 0);
+        w->step = 2;
+    }
+    if (w->step == 2) {
+        o = receive_all(g, 0);
+        AWAIT(o);
+        EXPECT(errno_of(o) == 0 && received(g, 10));
+        EXPECT(memcmp(mem(g, DATA), "abc", 3) == 0 &&
+               memcmp(mem(g, DATA + 100), "defghij", 8) == 0);
+        iovecs(g, 1000);
+        w->step = 3;
+    }
+    o = receive_all(g, 0);
+    AWAIT(o);
+    EXPECT(errno_of(o) == 0 && received(g, 12)); /* what there is before the end */
+    EXPECT(memcmp(mem(g, DATA), " an", 3) == 0 && memcmp(mem(g, DATA + 100), "d the end", 9) == 0);
+    EXPECT(errno_of(receive_all(g, 0)) == 0 && received(g, 0));
+    return TASK_DONE;
+}
+
+TEST(wasi_receives_all_or_up_to_the_end)
+{
+    int fds[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    input_end = fds[1];
+    with_input(all_body, fds[0]);
+    close(fds[1]);
+}
+
+/* What can be known to be wrong is said before anything is taken; what WAITALL means nothing for
+ * ignores it. */
+static enum task_result no_wait_body(struct guest *g, struct wasi_world *w)
+{
+    (void)w;
+    SEND("hello");
+    iovecs(g, 100);
+    wasi_put32(mem(g, IOVS) + 8, WASI_MEMORY - 50); /* the second leaves the memory */
+    EXPECT(errno_of(receive_all(g, 0)) == FERR_FAULT);
+    wasi_put32(mem(g, IOVS) + 12, UINT32_MAX - 2);
+    EXPECT(errno_of(receive_all(g, 0)) == FERR_FAULT);
+    EXPECT(errno_of(host_wasi_sock_recv(g, 0, IOVS, UINT32_MAX, WAITALL, OUT, OUT + 8)) ==
+           FERR_FAULT);
+    iovecs(g, 100);
+    EXPECT(errno_of(host_wasi_sock_recv(g, 0, IOVS, 2, WAITALL, UINT32_MAX, OUT + 8)) ==
+           FERR_FAULT);
+    EXPECT(errno_of(host_wasi_sock_recv(g, 0, IOVS, 0, WAITALL, OUT, OUT + 8)) == 0 &&
+           received(g, 0));
+    EXPECT(errno_of(host_wasi_sock_recv(g, 0, IOVS, 2, WAITALL | PEEK, OUT, OUT + 8)) == 0 &&
+           received(g, 5));
+    iovecs(g, 2);
+    EXPECT(errno_of(receive_all(g, 0)) == 0 && received(g, 5));
+    EXPECT(memcmp(mem(g, DATA), "hel", 3) == 0 && memcmp(mem(g, DATA + 100), "lo", 2) == 0);
+    return TASK_DONE;
+}
+
+TEST(wasi_receives_all_without_waiting_if_it_is_there)
+{
+    int fds[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    input_end = fds[1];
+    with_input(no_wait_body, fds[0]);
+    close(fds[1]);
+}
+
+static enum task_result datagram_body(struct guest *g, struct wasi_world *w)
+{
+    (void)w;
+    SEND("hello");
+    iovecs(g, 100);
+    EXPECT(errno_of(receive_all(g, 0)) == 0 && received(g, 5));
+    return TASK_DONE;
+}
+
+TEST(wasi_receives_one_datagram_as_all)
+{
+    int fds[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds) == 0);
+    input_end = fds[1];
+    with_input(datagram_body, fds[0]);
+    close(fds[1]);
+}
+
+/* A connection from the test to the socket that is standard input, accepted as descriptor 4. */
+static enum task_result connected(struct guest *g, struct wasi_world *w, uint32_t flags)
+{
+    struct outcome o;
+
+    if (w->step == 0) {
+        struct sockaddr_in address;
+        socklen_t size = sizeof(address);
+
+        input_end = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        EXPECT(getsockname(0, (struct sockaddr *)&address, &size) == 0);
+        EXPECT(connect(input_end, (struct sockaddr *)&address, size) == 0);
+        w->step = 1;
+    }
+    o = host_wasi_sock_accept(g, 0, flags, OUT);
+    AWAIT(o);
+    EXPECT(errno_of(o) == 0 && wasi_get32(mem(g, OUT)) == 4);
+    w->step = 2;
+    return TASK_YIELD;
+}
+
+static enum task_result nonblocking_body(struct guest *g, struct wasi_world *w)
+{
+    if (w->step < 2)
+        return connected(g, w, NONBLOCK);
+    iovecs(g, 100);
+    EXPECT(errno_of(receive_all(g, 4)) == FERR_AGAIN);
+    SEND("hello");
+    EXPECT(file_wait(atomic_load(&g->wasi->fds.items[4].handle->fd), false, 10000));
+    EXPECT(errno_of(receive_all(g, 4)) == 0 && received(g, 5));
+    close(input_end);
+    return TASK_DONE;
+}
+
+TEST(wasi_receives_what_there_is_if_the_socket_must_not_wait)
+{
+    struct sockaddr_in address;
+
+    with_input(nonblocking_body, listen_here(&address));
+}
+
+static enum task_result reset_body(struct guest *g, struct wasi_world *w)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    struct outcome o;
+
+    if (w->step < 2)
+        return connected(g, w, 0);
+    if (w->step == 2) {
+        iovecs(g, 100);
+        SEND("hello");
+        w->step = 3;
+    }
+    o = receive_all(g, 4);
+    if (o.kind == OUTCOME_PARK && w->step == 3 && *mem(g, DATA + 101) == 'o') {
+        EXPECT(setsockopt(input_end, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
+        close(input_end); /* the peer is told with a reset */
+        w->step = 4;
+    }
+    AWAIT(o);
+    EXPECT(w->step == 4 && errno_of(o) == 0 && received(g, 5));
+    return TASK_DONE;
+}
+
+TEST(wasi_receives_what_came_before_a_failure)
+{
+    struct sockaddr_in address;
+
+    with_input(reset_body, listen_here(&address));
+}
+
+static enum task_result all_of_much_body(struct guest *g, struct wasi_world *w)
+{
+    struct outcome o;
+
+    (void)w;
+    iovec(g, MUCH);
+    o = host_wasi_sock_recv(g, 0, IOVS, 1, WAITALL, OUT, OUT + 8);
+    AWAIT(o);
+    if (o.kind == OUTCOME_YIELD)
+        return TASK_YIELD;
+    EXPECT(errno_of(o) == 0 && received(g, MUCH));
+    for (uint32_t i = 0; i < MUCH; i++) {
+        if (!EXPECT(*mem(g, DATA + i) == (uint8_t)(i * 7 + (i >> 12))))
+            break;
+    }
+    return TASK_DONE;
+}
+
+static void send_much(void *arg)
+{
+    uint8_t *data = mem_new_array(uint8_t, MUCH);
+    int fd = *(int *)arg;
+
+    for (uint32_t i = 0; i < MUCH; i++)
+        data[i] = (uint8_t)(i * 7 + (i >> 12));
+    for (size_t done = 0; done < MUCH;) {
+        ssize_t n = send(fd, data + done, MUCH - done, MSG_NOSIGNAL);
+
+        if (!EXPECT(n > 0))
+            break;
+        done += (size_t)n;
+    }
+    mem_free(data);
+}
+
+TEST(wasi_receives_all_of_more_than_fits_in_one_transfer)
+{
+    struct error err;
+    struct thread t;
+    int fds[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    CHECK(thread_create(&t, "peer", send_much, &fds[1], &err));
+    with_input(all_of_much_body, fds[0]);
+    thread_join(&t);
+    close(fds[1]);
+}
+
+static enum task_result half_body(struct guest *g, struct wasi_world *w)
+{
+    struct outcome o;
+
+    if (w->step == 0) {
+        iovecs(g, 7);
+        SEND("half");
+        w->step = 1;
+    }
+    o = receive_all(g, 0);
+    AWAIT(o);
+    test_failed(__FILE__, __LINE__, "it went on");
+    return TASK_DONE;
+}
+
+TEST(wasi_kill_while_it_receives_all)
+{
+    int fds[2];
+
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    input_end = fds[1];
+    killed(half_body, fds[0], -1);
+    close(fds[0]);
+    close(fds[1]);
+}
