@@ -152,7 +152,8 @@ static struct outcome add_network(struct guest *g, const char *function, uint64_
         return done(LUN_FAILED);
     c = guest_config_own(g, config_id);
     if (!c || !rules_change(&c->own_rules) || !rules_add_net(c->own_rules, allow, &parsed))
-        return guest_trap_in(g, function, "too many rules in a configuration");
+        return guest_trap_in(g, function,
+                             "too many rules in a configuration, or memory runs short");
     return done(LUN_OK);
 }
 
@@ -182,7 +183,7 @@ struct outcome host_process_config_allow_database(struct guest *g, uint64_t conf
         return done(LUN_FAILED);
     c = guest_config_own(g, config_id);
     if (!c || !rules_change(&c->own_rules) || !rules_add_database(c->own_rules, text))
-        return guest_trap(g, "too many rules in a configuration");
+        return guest_trap(g, "too many rules in a configuration, or memory runs short");
     return done(LUN_OK);
 }
 
@@ -191,8 +192,9 @@ struct outcome host_process_config_allow_database(struct guest *g, uint64_t conf
 static struct outcome added(struct guest *g, const char *function, bool ok)
 {
     return ok ? done(0)
-              : guest_trap_in(g, function,
-                              "too many strings in a configuration, or a byte 0 inside");
+              : guest_trap_in(
+                    g, function,
+                    "too many strings in a configuration, a byte 0 inside, or memory runs short");
 }
 
 struct outcome host_wasi_config_config_add_environment_variable(struct guest *g, uint64_t config_id,

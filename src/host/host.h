@@ -66,11 +66,13 @@ struct host_module {
         struct program *_Atomic program; /* NULL: not compiled yet */
     } variants[VARIANT_COUNT];
     uint64_t cluster_id; /* what lunatic::distributed::module_id says: 0 */
+    uint64_t charged; /* for bytes, tables and code, as memory (base/mem.h); guarded by the lock */
 };
 
 /* Decodes, validates, compiles (in the variant that the host uses by default) and links. Takes
- * `bytes` whatever happens. Missing imports are all listed in `report` (may be NULL). One
- * reference, the caller's. Any thread; takes its time. */
+ * `bytes` whatever happens. What it takes is charged as memory: ERR_NO_MEMORY if there is none.
+ * Missing imports are all listed in `report` (may be NULL). One reference, the caller's. Any
+ * thread; takes its time. */
 bool host_module_new(struct host *h, struct bytes *bytes, struct host_module **out,
                      struct bytes *report, struct error *err) MUST_USE;
 

@@ -174,7 +174,7 @@ struct outcome host_message_push_module(struct guest *g, uint64_t module_id)
         return guest_trap(g, NO_DATA);
     if (!message_push(m, resource_ref(r), &index)) {
         resource_unref(r);
-        return guest_trap(g, "too many attachments");
+        return guest_trap(g, "too many attachments, or memory runs short");
     }
     return done(index);
 }

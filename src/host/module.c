@@ -24,9 +24,19 @@ static void release(struct resource *r)
         code_free(m->variants[v].code);
     }
     module_free(m->module);
+    mem_uncharge(m->charged);
     mutex_deinit(&m->lock);
     count(m->host, COUNT_MODULES_DROPPED, 1);
     mem_free(m);
+}
+
+static bool charge(struct host_module *m, uint64_t bytes, struct error *err)
+{
+    if (!mem_charge(bytes))
+        return fail(err, ERR_NO_MEMORY, "no memory for a module of %llu bytes",
+                    (unsigned long long)bytes);
+    m->charged += bytes;
+    return true;
 }
 
 static bool compile(struct host_module *m, enum host_variant v, struct bytes *report,
@@ -42,6 +52,10 @@ static bool compile(struct host_module *m, enum host_variant v, struct bytes *re
 
     if (!baseline_compile(m->module, &options, &code, err))
         return false;
+    if (!charge(m, code_memory(code), err)) {
+        code_free(code);
+        return false;
+    }
     if (!program_new(m->module, code, &linking, &program, report, err)) {
         code_free(code);
         return false;
@@ -67,7 +81,7 @@ static bool load(struct host *h, struct bytes *bytes, struct host_module **out,
     mutex_init(&m->lock);
     m->host = h;
     m->module = module;
-    if (!module_validate(module, err) ||
+    if (!charge(m, module_memory(module), err) || !module_validate(module, err) ||
         !compile(m, h->metered ? VARIANT_METERED : VARIANT_PLAIN, report, err)) {
         host_module_unref(m);
         return false;

@@ -16,7 +16,7 @@ struct outcome host_registry_put(struct guest *g, uint32_t name, uint32_t name_s
     if (!guest_string(g, name, name_size, &text))
         return guest_trap_string(g);
     if (!registry_put(registry_of(g), text, node_id, process_id))
-        return guest_trap(g, "the registry is full, or the name is too long");
+        return guest_trap(g, "the registry is full, the name is too long, or memory runs short");
     return done(0);
 }
 

@@ -346,7 +346,8 @@ struct outcome host_process_get_or_spawn(struct guest *g, uint32_t name, uint32_
         case CLAIM_WAITS:
             return guest_park();
         case CLAIM_FAILED:
-            return guest_trap(g, "the registry is full, or the name is too long");
+            return guest_trap(g,
+                              "the registry is full, the name is too long, or memory runs short");
         case CLAIM_OURS:
             break;
         }

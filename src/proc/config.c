@@ -3,6 +3,9 @@
 #include "proc/budget.h"
 #include "proc/rules.h"
 
+/* What a configuration without strings is charged for. */
+#define CONFIG_COST (sizeof(struct config) + 256)
+
 static void release(struct resource *r)
 {
     struct config *c = CONTAINER_OF(r, struct config, resource);
@@ -24,15 +27,21 @@ static void release(struct resource *r)
     rules_unref(c->own_rules);
     rules_unref(c->rules);
     budget_unref(c->budget);
+    mem_uncharge(CONFIG_COST + c->string_size);
     mem_free(c);
 }
 
 struct config *config_new(void)
 {
-    struct config *c = mem_try(struct config);
+    struct config *c;
 
-    if (!c)
+    if (!mem_charge(CONFIG_COST))
         return NULL;
+    c = mem_try(struct config);
+    if (!c) {
+        mem_uncharge(CONFIG_COST);
+        return NULL;
+    }
     resource_init(&c->resource, RESOURCE_CONFIG, release);
     c->memory_max = CONFIG_MEMORY_MAX_DEFAULT;
     c->cpu_max_ms = CONFIG_UNLIMITED;
@@ -45,20 +54,43 @@ struct config *config_new(void)
     return c;
 }
 
+bool config_take_string(struct config *c, size_t size)
+{
+    uint64_t cost = (uint64_t)size + CONFIG_STRING_COST;
+
+    if (cost > CONFIG_STRINGS_SIZE_MAX - c->string_size || !mem_charge(cost))
+        return false;
+    c->string_size += cost;
+    return true;
+}
+
+void config_give_string(struct config *c, size_t size)
+{
+    c->string_size -= (uint64_t)size + CONFIG_STRING_COST;
+    mem_uncharge((uint64_t)size + CONFIG_STRING_COST);
+}
+
 static char *add_string(struct config *c, struct slice s)
 {
     char *text;
 
-    if (s.size > CONFIG_STRINGS_SIZE_MAX - c->string_size ||
-        (s.size > 0 && memchr(s.data, 0, s.size)))
+    if ((s.size > 0 && memchr(s.data, 0, s.size)) || !config_take_string(c, s.size))
         return NULL;
     text = mem_try_array(char, s.size + 1);
-    if (!text)
+    if (!text) {
+        config_give_string(c, s.size);
         return NULL;
+    }
     if (s.size)
         memcpy(text, s.data, s.size);
-    c->string_size += s.size;
     return text;
+}
+
+static void drop_string(struct config *c, char *text)
+{
+    if (text)
+        config_give_string(c, strlen(text));
+    mem_free(text);
 }
 
 static bool add_pair(struct config *c, struct slice a, struct slice b, char **a_out, char **b_out)
@@ -67,17 +99,14 @@ static bool add_pair(struct config *c, struct slice a, struct slice b, char **a_
     *b_out = *a_out ? add_string(c, b) : NULL;
     if (*b_out)
         return true;
-    if (*a_out)
-        c->string_size -= a.size;
-    mem_free(*a_out);
+    drop_string(c, *a_out);
     return false;
 }
 
 static void drop_pair(struct config *c, char *a, char *b)
 {
-    c->string_size -= strlen(a) + strlen(b);
-    mem_free(a);
-    mem_free(b);
+    drop_string(c, a);
+    drop_string(c, b);
 }
 
 bool config_add_dir(struct config *c, struct slice host_path, struct slice guest_path,
@@ -103,8 +132,7 @@ bool config_add_arg(struct config *c, struct slice arg)
         return false;
     if (vec_push(&c->args, text))
         return true;
-    c->string_size -= arg.size;
-    mem_free(text);
+    drop_string(c, text);
     return false;
 }
 
@@ -143,9 +171,13 @@ static bool copy_strings(struct config *to, const struct config *from)
         if (dir->below) {
             size_t size = config_below_size(dir->below);
 
-            copy->below = mem_try_array(char, size);
-            if (!copy->below)
+            if (!config_take_string(to, size))
                 return false;
+            copy->below = mem_try_array(char, size);
+            if (!copy->below) {
+                config_give_string(to, size);
+                return false;
+            }
             memcpy(copy->below, dir->below, size);
         }
     }

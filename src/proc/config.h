@@ -21,6 +21,7 @@
 #define CONFIG_MEMORY_MAX_DEFAULT    UINT32_MAX /* bytes: one page less than 4 GiB */
 #define CONFIG_UNLIMITED             UINT64_MAX
 #define CONFIG_STRINGS_SIZE_MAX      (16u << 20) /* bytes of all strings of a configuration */
+#define CONFIG_STRING_COST           40u         /* what each counts for besides its bytes */
 #define CONFIG_TIMERS_MAX_DEFAULT    (1u << 20)
 #define CONFIG_RESOURCES_MAX_DEFAULT (1u << 20)
 #define CONFIG_DIRS_MAX              4096 /* preopened directories */
@@ -66,7 +67,8 @@ struct config {
     struct rules *rules;           /* what holds: set by config_restrict */
     struct budget *budget;         /* the same; NULL: none but the environment's limit */
     const struct config *within;   /* whose process it has been cut down to; NULL: nobody's yet */
-    uint64_t string_size;          /* bytes in all strings below, <= CONFIG_STRINGS_SIZE_MAX */
+    uint64_t string_size;          /* what all strings below cost, <= CONFIG_STRINGS_SIZE_MAX;
+                                      charged as memory (base/mem.h), like the configuration */
     VEC(struct config_dir) dirs;   /* in order; duplicates are kept in all three */
     VEC(char *) args;
     VEC(struct config_variable) variables;
@@ -104,8 +106,8 @@ void config_changed(struct config *c);
 bool config_restrict(struct config *c, const struct config *parent, struct bytes *lost,
                      struct error *err) MUST_USE;
 
-/* Append; strings are copied up to their sizes. False: no memory, CONFIG_STRINGS_SIZE_MAX, or a
- * byte 0 inside. The config must not be shared. */
+/* Append; strings are copied up to their sizes. False: no memory left (by the accounting, too),
+ * CONFIG_STRINGS_SIZE_MAX, or a byte 0 inside. The config must not be shared. */
 bool config_add_dir(struct config *c, struct slice host_path, struct slice guest_path,
                     bool is_read_only) MUST_USE;
 bool config_add_arg(struct config *c, struct slice arg) MUST_USE;
@@ -113,6 +115,11 @@ bool config_add_variable(struct config *c, struct slice name, struct slice value
 
 /* Bytes of the names in `below`, the last terminator included. */
 size_t config_below_size(const char *below);
+
+/* Counts a string of so many bytes in, before it is made, and out, when it is freed. False: there
+ * is no memory for it, or the configuration has too many. */
+bool config_take_string(struct config *c, size_t size) MUST_USE;
+void config_give_string(struct config *c, size_t size);
 
 static inline bool config_allows(const struct config *c, enum config_right right)
 {

@@ -98,8 +98,9 @@ static const struct config_dir *find_dir(const struct config *parent, const stru
     return best;
 }
 
-/* The names of `first` (may be NULL) and `last` behind them, unless that is ".". */
-static bool append_name(const char *first, const char *last, char **out)
+/* The names of `first` (may be NULL) and `last` behind them, unless that is "."; a string of `c`.
+ */
+static bool append_name(struct config *c, const char *first, const char *last, char **out)
 {
     size_t size = first ? config_below_size(first) : 1, extra = strlen(last) + 1;
 
@@ -108,9 +109,13 @@ static bool append_name(const char *first, const char *last, char **out)
     *out = NULL;
     if (size + extra == 1)
         return true;
-    *out = mem_try_array(char, size + extra);
-    if (!*out)
+    if (!config_take_string(c, size + extra))
         return false;
+    *out = mem_try_array(char, size + extra);
+    if (!*out) {
+        config_give_string(c, size + extra);
+        return false;
+    }
     if (first)
         memcpy(*out, first, size);
     if (extra)
@@ -122,7 +127,10 @@ static void drop_dir(struct config *c, size_t index)
 {
     struct config_dir *d = &c->dirs.items[index];
 
-    c->string_size -= strlen(d->host_path) + strlen(d->guest_path);
+    config_give_string(c, strlen(d->host_path));
+    config_give_string(c, strlen(d->guest_path));
+    if (d->below)
+        config_give_string(c, config_below_size(d->below));
     mem_free(d->host_path);
     mem_free(d->guest_path);
     mem_free(d->below);
@@ -133,16 +141,19 @@ static void drop_dir(struct config *c, size_t index)
 static bool grant(struct config *c, struct config_dir *wish, const struct config_dir *d,
                   const char *rest)
 {
-    size_t size = strlen(d->host_path) + 1;
-    char *host_path = mem_try_array(char, size), *below = NULL;
+    size_t size = strlen(d->host_path);
+    char *host_path, *below = NULL;
 
-    if (!host_path || !append_name(d->below, rest, &below)) {
+    if (!config_take_string(c, size))
+        return false;
+    host_path = mem_try_array(char, size + 1);
+    if (!host_path || !append_name(c, d->below, rest, &below)) {
         mem_free(host_path);
+        config_give_string(c, size);
         return false;
     }
     memcpy(host_path, d->host_path, size);
-    c->string_size += size - 1;
-    c->string_size -= strlen(wish->host_path);
+    config_give_string(c, strlen(wish->host_path));
     mem_free(wish->host_path);
     wish->host_path = host_path;
     wish->below = below;

@@ -6,7 +6,7 @@
 #define HINT_MAX          ((size_t)1 << 20) /* a guest's hint is not an order */
 #define RESOURCES_INITIAL 4
 
-#define CHARGED_MIN 4096u /* smaller buffers are few times what the nodes are that are counted */
+#define CHARGED_MIN 1024u /* smaller buffers are few times what the nodes are that are counted */
 
 static uint64_t charge_of(uint64_t capacity)
 {
@@ -49,6 +49,11 @@ struct message *message_new_data(struct actors *a, int64_t tag, const void *data
     return m;
 }
 
+static uint64_t list_size(uint32_t capacity)
+{
+    return sizeof(struct message_resources) + (uint64_t)capacity * sizeof(struct resource *);
+}
+
 static void free_parts(struct message *m)
 {
     if (!m->is_inline) {
@@ -59,6 +64,7 @@ static void free_parts(struct message *m)
     if (m->resources) {
         for (uint32_t i = 0; i < m->resources->count; i++)
             resource_unref(m->resources->items[i]);
+        mem_uncharge(charge_of(list_size(m->resources->capacity)));
         mem_free(m->resources);
     }
 }
@@ -118,16 +124,22 @@ bool message_reserve(struct message *m, size_t extra)
 bool message_push(struct message *m, struct resource *r, uint64_t *index)
 {
     struct message_resources *list = m->resources;
-    uint32_t count = list ? list->count : 0;
+    uint32_t count = list ? list->count : 0, before = list ? list->capacity : 0;
 
     if (count >= MESSAGE_RESOURCES_MAX)
         return false;
-    if (!list || count == list->capacity) {
-        uint32_t capacity = list ? list->capacity * 2 : RESOURCES_INITIAL;
+    if (count == before) {
+        uint32_t capacity = before ? before * 2 : RESOURCES_INITIAL;
+        uint64_t cost = charge_of(list_size(capacity));
 
-        list = mem_try_realloc(list, 1, sizeof(*list) + capacity * sizeof(list->items[0]));
-        if (!list)
+        if (cost && !mem_charge(cost))
             return false;
+        list = mem_try_realloc(list, 1, list_size(capacity));
+        if (!list) {
+            mem_uncharge(cost);
+            return false;
+        }
+        mem_uncharge(charge_of(list_size(before)));
         list->count = count;
         list->capacity = capacity;
         m->resources = list;

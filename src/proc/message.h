@@ -149,7 +149,11 @@ struct resource *message_take_resource(struct message *m, uint64_t index) MUST_U
 /* What the message weighs in a mailbox. */
 static inline uint64_t message_weight(const struct message *m)
 {
-    return sizeof(*m) + (m->is_inline ? 0u : m->capacity);
+    uint64_t weight = sizeof(*m) + (m->is_inline ? 0u : m->capacity);
+
+    if (UNLIKELY(m->resources != NULL))
+        weight += (uint64_t)m->resources->capacity * sizeof(m->resources->items[0]);
+    return weight;
 }
 
 /* Nodes for signals without data. `process_id` and `tag` as the kind says. Aborts when nodes have

@@ -26,9 +26,16 @@ void registry_init(struct registry *r, struct environment *e)
     mutex_init(&r->lock);
 }
 
+/* What a name is charged for as memory: itself, and its part of the table. */
+static uint64_t entry_cost(size_t name_size)
+{
+    return sizeof(struct registry_entry) + name_size + 32;
+}
+
 static void entry_free(struct registry_entry *x)
 {
     vec_deinit(&x->waiters);
+    mem_uncharge(entry_cost(x->size));
     mem_free(x);
 }
 
@@ -171,9 +178,13 @@ static struct registry_entry *find_or_add(struct registry *r, struct slice name)
         return NULL;
     if (r->count >= r->slot_count && !grow(r))
         return NULL;
-    x = mem_try_alloc(1, sizeof(*x) + name.size);
-    if (!x)
+    if (!mem_charge(entry_cost(name.size)))
         return NULL;
+    x = mem_try_alloc(1, sizeof(*x) + name.size);
+    if (!x) {
+        mem_uncharge(entry_cost(name.size));
+        return NULL;
+    }
     x->hash = hash;
     x->size = name.size;
     if (name.size)

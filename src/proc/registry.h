@@ -33,8 +33,8 @@ struct registry {
 void registry_init(struct registry *r, struct environment *e);
 void registry_deinit(struct registry *r);
 
-/* Stores or overwrites. False: a limit, or no memory. A claimed name gets the value at once; the
- * claim's own is then not stored. */
+/* Stores or overwrites. False: a limit, or no memory (by the accounting of base/mem.h, too). A
+ * claimed name gets the value at once; the claim's own is then not stored. */
 bool registry_put(struct registry *r, struct slice name, uint64_t node_id, uint64_t process_id)
     MUST_USE;
 

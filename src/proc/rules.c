@@ -3,15 +3,27 @@
 #include "base/mem.h"
 #include "proc/path.h"
 
+/* Counts memory for a layer: all is given back with it. */
+static bool charge(struct rules *r, uint64_t bytes)
+{
+    if (!mem_charge(bytes))
+        return false;
+    r->charged += bytes;
+    return true;
+}
+
 struct rules *rules_new(void)
 {
     struct rules *r = mem_try(struct rules);
 
-    if (r) {
-        atomic_init(&r->references, 1);
-        r->depth = 1;
-    }
-    return r;
+    if (!r)
+        return NULL;
+    atomic_init(&r->references, 1);
+    r->depth = 1;
+    if (charge(r, sizeof(*r)))
+        return r;
+    mem_free(r);
+    return NULL;
 }
 
 struct rules *rules_ref(struct rules *r)
@@ -34,6 +46,7 @@ void rules_unref(struct rules *r)
         vec_deinit(&r->allow);
         vec_deinit(&r->deny);
         vec_deinit(&r->databases);
+        mem_uncharge(r->charged);
         mem_free(r);
         r = under;
     }
@@ -78,12 +91,14 @@ bool rules_add_net(struct rules *r, bool allow, const struct net_rule *rule)
 {
     if (r->allow.count + r->deny.count >= RULES_COUNT_MAX)
         return false;
+    if (!charge(r, 2 * sizeof(*rule))) /* an array is at most half empty */
+        return false;
     return allow ? vec_push(&r->allow, *rule) : vec_push(&r->deny, *rule);
 }
 
 bool rules_is_path(struct slice path)
 {
-    char *text = path_normal(path);
+    char *text = path.size <= RULES_PATH_MAX ? path_normal(path) : NULL;
     bool ok = text != NULL;
 
     mem_free(text);
@@ -94,7 +109,8 @@ bool rules_add_database(struct rules *r, struct slice path)
 {
     char *text;
 
-    if (r->databases.count >= RULES_COUNT_MAX || !(text = path_normal(path)))
+    if (r->databases.count >= RULES_COUNT_MAX || path.size > RULES_PATH_MAX ||
+        !charge(r, path.size + 4 * sizeof(text)) || !(text = path_normal(path)))
         return false;
     if (vec_push(&r->databases, text))
         return true;

@@ -15,6 +15,7 @@
 
 #define RULES_COUNT_MAX 1024 /* rules in a layer, and paths */
 #define RULES_DEPTH_MAX 16   /* layers */
+#define RULES_PATH_MAX  4096 /* bytes of the path of a database */
 
 struct rules {
     _Atomic uint32_t references;
@@ -23,6 +24,7 @@ struct rules {
     VEC(struct net_rule) allow;
     VEC(struct net_rule) deny;
     VEC(char *) databases; /* normal paths, see rules_allow_database; none: all */
+    uint64_t charged;      /* for the layer, as memory (base/mem.h) */
 };
 
 /* An empty layer. One reference, the caller's. NULL: no memory. */
@@ -37,11 +39,12 @@ struct rules *rules_copy(const struct rules *r, struct rules *under) MUST_USE;
  * else a copy; made if there was none. False: no memory. */
 bool rules_change(struct rules **r) MUST_USE;
 
-/* Adds to the layer. False: no memory, or RULES_COUNT_MAX. */
+/* Adds to the layer. False: no memory, RULES_COUNT_MAX or RULES_PATH_MAX. */
 bool rules_add_net(struct rules *r, bool allow, const struct net_rule *rule) MUST_USE;
 bool rules_add_database(struct rules *r, struct slice path) MUST_USE;
 
-/* Whether rules_add_database takes such a path: it has no ".." and no byte 0 in it. */
+/* Whether rules_add_database takes such a path: it has no ".." and no byte 0 in it, and is not
+ * longer than RULES_PATH_MAX. */
 bool rules_is_path(struct slice path);
 
 /* Whether all layers allow it; NULL allows everything. Any thread. */

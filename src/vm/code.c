@@ -123,6 +123,13 @@ static void unpublish(struct code *c)
     mutex_unlock(&arena.lock);
 }
 
+size_t code_memory(const struct code *c)
+{
+    return sizeof(*c) + c->size + c->range_count * sizeof(c->ranges[0]) +
+           c->site_count * sizeof(c->sites[0]) + c->entry_count * sizeof(c->entries[0]) +
+           c->type_count * sizeof(c->thunks[0]);
+}
+
 void code_free(struct code *c)
 {
     if (!c)

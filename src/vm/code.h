@@ -62,6 +62,9 @@ struct code {
 /* Maps the block executable. Takes `bytes`. Any thread. Fails with ERR_NO_MEMORY or ERR_LIMIT. */
 bool code_publish(struct code *c, struct error *err) MUST_USE;
 
+/* Bytes of memory that it takes. */
+size_t code_memory(const struct code *c);
+
 /* Unmaps and frees; nothing may run in it or return into it any more. NULL is harmless. */
 void code_free(struct code *c);
 

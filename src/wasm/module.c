@@ -46,6 +46,16 @@ void arena_deinit(struct arena *a)
     bytes_deinit(&a->bytes);
 }
 
+size_t module_memory(const struct module *m)
+{
+    const struct arena *a = (const struct arena *)m->arena;
+    size_t size = sizeof(*m) + a->bytes.capacity;
+
+    for (const struct arena_chunk *c = a->chunks; c; c = c->next)
+        size += sizeof(*c) + c->size;
+    return size;
+}
+
 void module_free(struct module *m)
 {
     if (!m)

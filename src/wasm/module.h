@@ -174,6 +174,9 @@ bool module_decode(struct bytes *bytes, struct module **out, struct error *err) 
  * function, by index and name, and the byte offset. */
 bool module_validate(struct module *m, struct error *err) MUST_USE;
 
+/* Bytes of memory that a decoded module takes. */
+size_t module_memory(const struct module *m);
+
 void module_free(struct module *m); /* NULL is harmless */
 
 static inline const struct functype *module_function_type(const struct module *m, uint32_t function)

@@ -10,25 +10,38 @@ struct addresses {
     struct socket_address items[];
 };
 
+static uint64_t cost_of(size_t count)
+{
+    return sizeof(struct addresses) + count * sizeof(struct socket_address);
+}
+
 static void release(struct resource *r)
 {
-    mem_free(CONTAINER_OF(r, struct addresses, resource));
+    struct addresses *a = CONTAINER_OF(r, struct addresses, resource);
+
+    mem_uncharge(cost_of(a->count));
+    mem_free(a);
 }
 
 bool net_add_addresses(struct guest *g, const struct socket_address *addresses, size_t count,
                        uint64_t *id)
 {
-    struct addresses *a = mem_try_alloc(1, sizeof(*a) + count * sizeof(a->items[0]));
+    struct addresses *a;
 
-    if (!a)
+    if (!mem_charge(cost_of(count)))
         return false;
+    a = mem_try_alloc(1, cost_of(count));
+    if (!a) {
+        mem_uncharge(cost_of(count));
+        return false;
+    }
     a->count = count;
     if (count)
         memcpy(a->items, addresses, count * sizeof(a->items[0]));
     resource_init(&a->resource, RESOURCE_DNS_ITERATOR, release);
     if (resource_add(g->process, &a->resource, id))
         return true;
-    mem_free(a);
+    release(&a->resource);
     return false;
 }
 

@@ -586,3 +586,198 @@ TEST(messages_count_against_the_memory_of_the_machine)
     mem_set_charge(NULL, NULL);
     CHECK(atomic_load(&charged) == 0);
 }
+
+/* ---- memory of everything else that a guest makes us keep ---- */
+
+static uint64_t charge_before;
+
+static void plain_release(struct resource *r)
+{
+    mem_free(r);
+}
+
+static bool charge_begin(struct world *w)
+{
+    mem_set_charge(take_charge, give_charge);
+    if (!world_open(w, 5))
+        return false;
+    charge_before = atomic_load(&charged);
+    return true;
+}
+
+/* Everything has been given back, to the byte. */
+static bool charge_end(struct world *w)
+{
+    bool ok = EXPECT(atomic_load(&charged) == charge_before);
+
+    ok = world_close(w) && ok;
+    mem_set_charge(NULL, NULL);
+    return EXPECT(atomic_load(&charged) == 0) && ok;
+}
+
+TEST(names_count_against_the_memory_of_the_machine)
+{
+    static uint8_t name[REGISTRY_NAME_SIZE_MAX];
+    const struct slice all = slice_make(name, sizeof(name));
+    struct registry r;
+    uint64_t node, id, ticket = 0;
+    struct world w;
+    uint8_t count;
+
+    CHECK(charge_begin(&w));
+    registry_init(&r, w.environment);
+    for (count = 0; count < 50; count++) {
+        name[0] = count;
+        if (!registry_put(&r, all, 7, 1))
+            break;
+    }
+    CHECK(count == 7);
+    CHECK(registry_claim(&r, all, 1, &ticket, &node, &id) == REGISTRY_FULL);
+    name[0] = 0;
+    CHECK(registry_put(&r, all, 7, 2)); /* there already */
+    registry_remove(&r, all);
+    name[0] = count;
+    CHECK(registry_put(&r, all, 7, 1));
+    registry_deinit(&r);
+    CHECK(charge_end(&w));
+}
+
+/* A handle costs its share of the table and of what is behind it. */
+TEST(handles_count_against_the_memory_of_the_machine)
+{
+    struct config *c = config_new();
+    struct process p = {.config = c};
+    struct resource *r = NULL;
+    struct world w;
+    uint64_t id, count = 0;
+
+    CHECK(charge_begin(&w));
+    while (count < 1 << 20) {
+        r = mem_new(struct resource);
+        resource_init(r, RESOURCE_ERROR, plain_release);
+        if (!resource_add(&p, r, &id))
+            break;
+        count++;
+    }
+    CHECK(count > 1000 && count * 512 <= 8 << 20);
+    resource_unref(r);
+    CHECK(resources_sweep(&p, SIZE_MAX));
+    CHECK(charge_end(&w));
+    config_unref(c);
+}
+
+/* In a message they count as its weight, too. */
+TEST(handles_in_a_message_count_against_the_memory_of_the_machine)
+{
+    struct resource *r = mem_new(struct resource);
+    struct message *m[2];
+    struct world w;
+    uint64_t index;
+
+    resource_init(r, RESOURCE_ERROR, plain_release);
+    CHECK(charge_begin(&w));
+    for (int i = 0; i < 2; i++)
+        CHECK((m[i] = message_new(&w.actors, 0, 0)));
+    charge_before = atomic_load(&charged);
+    for (int i = 0; i < 1 << 18; i++)
+        CHECK(message_push(m[0], resource_ref(r), &index));
+    CHECK(message_weight(m[0]) >= 8 << 18);
+    CHECK(atomic_load(&charged) - charge_before >= 8 << 18);
+    for (int i = 0; i < 1 << 18; i++)
+        CHECK(message_push(m[1], resource_ref(r), &index));
+    resource_ref(r);
+    CHECK(!message_push(m[1], r, &index)); /* 6 MiB when it grows, of 8 with the other's 2 */
+    resource_unref(r);
+    CHECK(message_resource(m[1], (1 << 18) - 1) == r);
+    message_free(&w.actors, m[0]);
+    message_free(&w.actors, m[1]);
+    resource_unref(r);
+    CHECK(charge_end(&w));
+}
+
+TEST(configurations_count_against_the_memory_of_the_machine)
+{
+    static char text[1 << 20];
+    struct config *kept[100] = {0};
+    struct config *c;
+    size_t count = 0;
+    struct world w;
+
+    memset(text, 'a', sizeof(text));
+    CHECK(charge_begin(&w));
+    c = config_new();
+    for (count = 0; count < 50; count++) {
+        if (!config_add_variable(c, slice_text("A"), slice_make(text, sizeof(text))))
+            break;
+    }
+    CHECK(count == 7 && !config_add_arg(c, slice_make(text, sizeof(text))));
+    CHECK(!config_copy(c));
+    config_unref(c);
+    for (count = 0; count < ARRAY_COUNT(kept) && (kept[count] = config_new()); count++) {
+        if (!config_add_dir(kept[count], slice_text("."), slice_make(text, 200000), false))
+            break;
+    }
+    CHECK(count > 30 && count < 50);
+    for (size_t i = 0; i <= count; i++)
+        config_unref(kept[i]);
+    CHECK(charge_end(&w));
+}
+
+/* Many small strings are not free, nor is what is left of paths from level to level. */
+TEST(strings_of_a_configuration_have_a_limit_however_small_they_are)
+{
+    static char path[64 << 10];
+    struct config *c = config_new(), *child, *grandchild;
+    struct error err;
+    size_t count = 0;
+
+    while (count < CONFIG_STRINGS_SIZE_MAX && config_add_arg(c, slice_text("")))
+        count++;
+    CHECK(count == CONFIG_STRINGS_SIZE_MAX / CONFIG_STRING_COST);
+    config_unref(c);
+
+    c = config_new();
+    child = config_new();
+    grandchild = config_new();
+    memset(path, 'a', sizeof(path));
+    memcpy(path, "d/", 2);
+    CHECK(config_add_dir(c, slice_text("/"), slice_text("d"), false));
+    CHECK(config_restrict(c, NULL, NULL, &err));
+    CHECK(config_add_dir(child, slice_text("x"), slice_make(path, sizeof(path)), false));
+    CHECK(config_restrict(child, c, NULL, &err));
+    CHECK(child->string_size > 2 * (sizeof(path) - 2));
+    for (int i = 0; i < 130; i++)
+        CHECK(config_add_dir(grandchild, slice_text("x"), slice_make(path, sizeof(path)), false));
+    CHECK(!config_restrict(grandchild, child, NULL, &err)); /* twice 130 paths */
+    CHECK(grandchild->string_size <= CONFIG_STRINGS_SIZE_MAX);
+    config_unref(grandchild);
+    config_unref(child);
+    config_unref(c);
+}
+
+TEST(rules_count_against_the_memory_of_the_machine)
+{
+    static char path[RULES_PATH_MAX + 1];
+    struct rules *kept[100] = {0};
+    struct net_rule rule;
+    size_t count = 0, full;
+    struct error err;
+    struct world w;
+
+    memset(path, 'a', sizeof(path));
+    CHECK(charge_begin(&w));
+    CHECK(net_rule_parse(slice_text("connect=*:80"), &rule, &err));
+    for (full = 0; full < ARRAY_COUNT(kept); full++) {
+        CHECK((kept[full] = rules_new()));
+        CHECK(!rules_add_database(kept[full], slice_make(path, sizeof(path))));
+        CHECK(rules_add_database(kept[full], slice_make(path, sizeof(path) - 1)));
+        for (count = 0; count < RULES_COUNT_MAX && rules_add_net(kept[full], true, &rule);)
+            count++;
+        if (count < RULES_COUNT_MAX)
+            break;
+    }
+    CHECK(full > 5 && full < ARRAY_COUNT(kept));
+    for (size_t i = 0; i <= full; i++)
+        rules_unref(kept[i]);
+    CHECK(charge_end(&w));
+}

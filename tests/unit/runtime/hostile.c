@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* Sizes that only a guest that means harm would choose: refused before a worker is kept busy with
  * them. */
+#include "base/mem.h"
 #include "program.h"
 #include "tests/harness/harness.h"
+#include <stdatomic.h>
 #include <stdio.h>
 
 /* Runs a module as it is. */
@@ -133,4 +135,121 @@ TEST(much_data_is_copied_in_pieces)
               &how));
     CHECK(how.kind == LUNATIC_EXIT_FAILED && how.status == 134);
     CHECK_TEXT(how.text, "lunatic::message::read_data: the read position is beyond the end");
+}
+
+/* ---- what a guest makes us keep, where memory runs short ---- */
+
+#define QUOTA (16 << 20)
+
+static _Atomic int64_t kept;
+
+static bool keep(uint64_t bytes)
+{
+    if (atomic_fetch_add(&kept, (int64_t)bytes) + (int64_t)bytes <= QUOTA)
+        return true;
+    atomic_fetch_sub(&kept, (int64_t)bytes);
+    return false;
+}
+
+static void keep_no_more(uint64_t bytes)
+{
+    atomic_fetch_sub(&kept, (int64_t)bytes);
+}
+
+/* Runs a guest that would go on for ever unless it is refused: it must end with `words` ("": with
+ * status 0), and all that it had must be given back when it is gone. */
+static void refused(const char *body, const char *words)
+{
+    struct lunatic_runtime *rt = NULL;
+    struct lunatic_module *m = NULL;
+    struct program_options o;
+    struct lunatic_exit how;
+    struct lunatic_error err;
+    int64_t before;
+
+    program_options_init(&o);
+    o.runtime.workers = 1;
+    CHECK(lunatic_runtime_new(&o.runtime, &rt, &err));
+    mem_set_charge(keep, keep_no_more);
+    CHECK(program_build(rt, body, &m));
+    for (int i = 0; i < 2; i++) { /* again, so that what stays for good is there */
+        before = atomic_load(&kept);
+        CHECK(lunatic_runtime_run(rt, m, &o.environment, &how, &err));
+        CHECK_TEXT(how.text, words);
+        EXPECT(how.kind == (words[0] ? LUNATIC_EXIT_FAILED : LUNATIC_EXIT_NORMAL));
+    }
+    EXPECT(atomic_load(&kept) <= before);
+    lunatic_module_free(m);
+    mem_set_charge(NULL, NULL);
+    lunatic_runtime_free(rt);
+}
+
+TEST(names_are_refused_when_memory_runs_short)
+{
+    refused(START("(loop $l (i32.store8 (i32.const 0) (i32.and (local.get $i) (i32.const 127)))"
+                  " (i32.store8 (i32.const 1) (i32.and (i32.const 127)"
+                  "  (i32.shr_u (local.get $i) (i32.const 7))))"
+                  " (local.set $i (i32.add (local.get $i) (i32.const 1)))"
+                  " (call $registry.put (i32.const 0) (i32.const 60000)"
+                  "  (i64.const 9) (i64.const 9)) (br_if $l (i32.lt_u (local.get $i)"
+                  "  (i32.const 16384))))"),
+            "lunatic::registry::put: the registry is full, the name is too long, or memory runs "
+            "short");
+}
+
+TEST(strings_of_configurations_are_refused_when_memory_runs_short)
+{
+    refused(START("(loop $l (local.set $p (call $process.create_config))"
+                  " (local.set $i (i32.const 0))"
+                  " (loop $m (call $wasi_config.config_add_command_line_argument (local.get $p)"
+                  "   (i32.const 16) (i32.const 0))"
+                  "  (br_if $m (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))"
+                  "   (i32.const 1000)))) (br $l))"),
+            "lunatic::wasi::config_add_command_line_argument: too many strings in a "
+            "configuration, a byte 0 inside, or memory runs short");
+}
+
+TEST(configurations_are_refused_when_memory_runs_short)
+{
+    refused(START("(loop $l (drop (call $process.create_config)) (br $l))"),
+            "lunatic::process::create_config: this process holds too much");
+}
+
+TEST(rules_are_refused_when_memory_runs_short)
+{
+    refused("(data (i32.const 16) \"connect=*:80\")" START(
+                "(loop $l (local.set $p (call $process.create_config))"
+                " (local.set $i (i32.const 0))"
+                " (loop $m (drop (call $process.config_allow_network (local.get $p)"
+                "   (i32.const 16) (i32.const 12)))"
+                "  (br_if $m (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))"
+                "   (i32.const 1000)))) (br $l))"),
+            "lunatic::process::config_allow_network: too many rules in a configuration, or memory "
+            "runs short");
+}
+
+TEST(modules_are_refused_when_memory_runs_short)
+{
+    /* "\0asm", version 1, and a section of 50,000 bytes that means nothing */
+    refused("(data (i32.const 4096) \"\\00asm\\01\\00\\00\\00\\00\\d0\\86\\03\\01a\")" START(
+                "(loop $l (br_if $l (i32.eqz (call $process.compile_module (i32.const 4096)"
+                "  (i32.const 50012) (i32.const 2048)))))"
+                "(call $equal32 (i32.const 0x6d206f6e) (block (result i32)"
+                "  (call $error.to_string (i64.load (i32.const 2048)) (i32.const 3000))"
+                "  (i32.load (i32.const 3000))))"), /* "no m..." */
+            "");
+}
+
+TEST(handles_in_messages_are_refused_when_memory_runs_short)
+{
+    refused("(data (i32.const 4096) \"\\00asm\\01\\00\\00\\00\")" START(
+                "(call $equal32 (i32.const 0) (call $process.compile_module (i32.const 4096)"
+                "  (i32.const 8) (i32.const 2048)))"
+                "(loop $l (call $message.create_data (i64.const 5) (i64.const 0))"
+                " (local.set $i (i32.const 0))"
+                " (loop $m (drop (call $message.push_module (i64.load (i32.const 2048))))"
+                "  (br_if $m (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))"
+                "   (i32.const 10000))))"
+                " (drop (call $message.send (call $process.process_id))) (br $l))"),
+            "lunatic::message::push_module: too many attachments, or memory runs short");
 }
