@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "base/json.h"
+#include "base/printable.h"
 #include <stdio.h>
 
-/* Bytes of the UTF-8 sequence that `s` begins with, 0: it does not begin with one. */
-static size_t sequence(struct slice s)
+/* The number of a character of two or three bytes. */
+static unsigned code_point(const uint8_t *at, size_t size)
 {
-    size_t size = s.data[0] < 0x80 ? 1 : s.data[0] < 0xe0 ? 2 : s.data[0] < 0xf0 ? 3 : 4;
-
-    return size <= s.size && slice_is_utf8(slice_make(s.data, size)) ? size : 0;
+    return size == 2 ? (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu)
+                     : (at[0] & 0xfu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
 }
 
 static bool append_one(struct bytes *out, const uint8_t *at, size_t size)
@@ -18,8 +18,10 @@ static bool append_one(struct bytes *out, const uint8_t *at, size_t size)
 
     if (size == 0)
         return bytes_append(out, "\\ufffd", 6);
-    if (c == 0x7f || c < 0x20) {
-        if (c >= 8 && c <= 13 && letters[c - 8] != 'u')
+    if (printable_is_control(at, size)) {
+        if (size > 1)
+            snprintf(escape, sizeof(escape), "\\u%04x", code_point(at, size));
+        else if (c >= 8 && c <= 13 && letters[c - 8] != 'u')
             snprintf(escape, sizeof(escape), "\\%c", letters[c - 8]);
         else
             snprintf(escape, sizeof(escape), "\\u%04x", c);
@@ -36,7 +38,7 @@ bool json_string(struct bytes *out, struct slice text)
     bool ok = bytes_append_u8(out, '"');
 
     while (ok && text.size > 0) {
-        size_t size = sequence(text), step = size ? size : 1;
+        size_t size = printable_sequence(text), step = size ? size : 1;
 
         ok = append_one(out, text.data, size);
         text.data += step;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,6 +84,8 @@ void log_line(enum log_level level, const char *target, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (!is_json)
+        printable_make(text, PRINTABLE_LINES);
     clock_gettime(CLOCK_REALTIME, &now);
     if (gmtime_r(&now.tv_sec, &utc))
         strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);

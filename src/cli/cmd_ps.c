@@ -2,6 +2,7 @@
 /* `lunatic ps`: the processes of a program that runs, or the programs that run. */
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/printable.h"
 #include "cli/args.h"
 #include "cli/command.h"
 #include "cli/inspect_socket.h"
@@ -88,21 +89,52 @@ static bool read_request(struct request *r, int count, char **words, struct erro
     return true;
 }
 
+/* Writes what is complete of `text` to standard output. What the other program says is not trusted
+ * more than a guest's name: root may ask anybody's. */
+static bool show_complete(struct bytes *text, bool is_last, struct error *err)
+{
+    struct bytes out = {0};
+    size_t size = text->size, left;
+    bool ok;
+
+    /* A character may go on in what is read next. */
+    for (size_t i = 1; !is_last && i <= 3 && i <= text->size; i++) {
+        if ((text->data[text->size - i] & 0xc0) == 0xc0) {
+            size = text->size - i;
+            break;
+        }
+    }
+    ok = printable_append(&out, slice_make(text->data, size), PRINTABLE_LINES) &&
+         fwrite(out.data, 1, out.size, stdout) == out.size;
+    bytes_deinit(&out);
+    left = text->size - size;
+    memmove(text->data, text->data + size, left);
+    text->size = left;
+    return ok || fail_os(err, errno, "standard output");
+}
+
 /* Copies an answer to standard output. */
 static bool show(int fd, struct error *err)
 {
     char buffer[32 << 10];
+    struct bytes text = {0};
+    bool ok = true;
     ssize_t n;
 
-    while ((n = read(fd, buffer, sizeof(buffer))) != 0) {
+    while (ok && (n = read(fd, buffer, sizeof(buffer))) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail_os(err, errno, "reading from the program");
-        if (fwrite(buffer, 1, (size_t)n, stdout) != (size_t)n)
-            return fail_os(err, errno, "standard output");
+            ok = errno == EAGAIN ? fail(err, ERR_OS, "the program stopped in its answer")
+                                 : fail_os(err, errno, "reading from the program");
+        else if (!bytes_append(&text, buffer, (size_t)n))
+            ok = fail(err, ERR_NO_MEMORY, "no memory");
+        else
+            ok = show_complete(&text, false, err);
     }
-    return true;
+    ok = ok && show_complete(&text, true, err);
+    bytes_deinit(&text);
+    return ok;
 }
 
 /* The table of a program, or its metrics. */
@@ -123,7 +155,8 @@ static bool show_one(const struct request *r, const struct inspect_program *p, s
     return ok;
 }
 
-/* A line for each program. One that ends meanwhile is left out. */
+/* A line for each program. One that ends meanwhile is left out, and one that does not answer gets
+ * its line on standard error. */
 static bool show_programs(const struct request *r, const struct inspect_program *programs,
                           size_t count, struct error *err)
 {
@@ -136,8 +169,11 @@ static bool show_programs(const struct request *r, const struct inspect_program 
             inspect_ask(&programs[i], r->table.is_json ? "program json=1\n" : "program\n", &gone);
         bool ok;
 
-        if (fd < 0)
+        if (fd < 0) {
+            if (gone.code != ERR_NOT_FOUND)
+                report(&gone);
             continue;
+        }
         if (r->table.is_json)
             fputs(separator, stdout);
         separator = ",\n";

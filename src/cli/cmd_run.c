@@ -155,13 +155,6 @@ static bool read_request(struct request *r, int count, char **words, struct erro
     return launch_finish(&r->launch, err);
 }
 
-/* Prints the runtime's words. A list of missing imports has a line each. */
-static int report_runtime(const struct lunatic_error *err)
-{
-    fprintf(stderr, "lunatic: %s\n", err->text);
-    return EXIT_ERROR;
-}
-
 /* Waits for the program's end, and says what no line of the log has said. */
 static int finish(struct lunatic_environment *e, uint64_t timeout_ms)
 {
@@ -178,7 +171,7 @@ static int finish(struct lunatic_environment *e, uint64_t timeout_ms)
         return EXIT_TIMEOUT;
     }
     if (how.kind == LUNATIC_EXIT_OUTPUT || how.kind == LUNATIC_EXIT_STUCK)
-        fprintf(stderr, "lunatic: %s\n", how.text);
+        report_words(how.text);
     return how.status;
 }
 
@@ -226,7 +219,7 @@ static int run(const struct request *r)
     if (!lunatic_runtime_new(&r->launch.runtime, &s.runtime, &s.err) || !serve_metrics(r, &s) ||
         !lunatic_module_load_file(s.runtime, r->path, &s.module, &s.err) ||
         !signals_run(s.runtime, r->path, start, &s, &s.environment))
-        status = report_runtime(&s.err);
+        status = report_words(s.err.text); /* missing imports have a line each */
     else
         status = finish(s.environment, r->launch.environment.timeout_ms);
     if (!signals_end()) {

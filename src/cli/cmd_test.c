@@ -492,7 +492,7 @@ static int test(struct request *r, uint64_t begin_ns)
         fprintf(stderr, "lunatic: Module '%s' not found\n", r->path);
     } else if (!lunatic_runtime_new(&r->launch.runtime, &rt, &err) ||
                !lunatic_module_load_file(rt, r->path, &m, &err)) {
-        fprintf(stderr, "lunatic: %s\n", err.text);
+        report_words(err.text);
     } else {
         watch_begin(rt, r->path);
         status = test_module(r, rt, m, begin_ns);

@@ -57,4 +57,7 @@ int help_print(const char *name);
  * exit status is returned. */
 int report(const struct error *err);
 
+/* Prints "lunatic: WORDS" on standard error, as base/printable.h has it; EXIT_ERROR. */
+int report_words(const char *words);
+
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
+#include "base/printable.h"
 #include "cli/command.h"
 #include <errno.h>
 #include <stdio.h>
@@ -178,12 +179,22 @@ int help_print(const char *name)
     return EXIT_OK;
 }
 
+int report_words(const char *words)
+{
+    struct bytes text = {0};
+
+    /* What is wrong with a module is told in its own words, sometimes. */
+    if (printable_append(&text, slice_text(words), PRINTABLE_LINES))
+        fprintf(stderr, "lunatic: %.*s\n", (int)text.size, (const char *)text.data);
+    bytes_deinit(&text);
+    return EXIT_ERROR;
+}
+
 int report(const struct error *err)
 {
-    if (err->code == ERR_USAGE) {
-        fprintf(stderr, "lunatic: %s\nTry 'lunatic --help'.\n", err->text);
-        return EXIT_USAGE;
-    }
-    fprintf(stderr, "lunatic: %s\n", err->text);
-    return EXIT_ERROR;
+    report_words(err->text);
+    if (err->code != ERR_USAGE)
+        return EXIT_ERROR;
+    fputs("Try 'lunatic --help'.\n", stderr);
+    return EXIT_USAGE;
 }

@@ -3,6 +3,7 @@
 #include "cli/inspect_socket.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/printable.h"
 #include "base/vec.h"
 #include "cli/args.h"
 #include "cli/process_table.h"
@@ -27,6 +28,7 @@
 #define CLIENTS_MAX     4            /* connections that are answered at a time */
 #define REQUEST_TIME_MS 2000         /* a client has to say what it wants, */
 #define WRITE_TIME_MS   10000        /* and to read what it gets, within this time */
+#define ANSWER_TIME_S   10           /* as long may a program be silent that was asked */
 #define SLICE_MS        100          /* how often a waiting writer looks whether the program ends */
 #define STACK_SIZE      (256u << 10) /* of a thread that answers */
 #define SAME_PID_MAX    8            /* programs of the same pid (containers that share /tmp) */
@@ -73,11 +75,17 @@ static bool own_folder(char *path, size_t size, bool make, struct error *err)
 }
 
 /* A connection to the socket at `path`, -1: nobody listens there (errno). */
+/* A program that is stopped, or means harm, answers nothing and lets connections wait. */
 static int connect_to(const char *path)
 {
+    const struct timeval patience = {.tv_sec = ANSWER_TIME_S};
     struct sockaddr_un a;
     int fd = address_of(path, &a) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
 
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* connect, too */
+    }
     if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
         int e = errno;
 
@@ -254,8 +262,10 @@ static void answer_program(int fd, struct lunatic_runtime *rt, bool is_json)
                  (int)getpid(), age, count) &&
              json_string(&text, slice_text(watch_program())) && bytes_append(&text, "}", 1);
     else
-        ok = ok && bytes_printf(&text, "%8d %10" PRIu64 " %12" PRIu64 "  %.400s\n", (int)getpid(),
-                                age, count, watch_program());
+        ok = ok &&
+             bytes_printf(&text, "%8d %10" PRIu64 " %12" PRIu64 "  ", (int)getpid(), age, count) &&
+             printable_append(&text, slice_text(watch_program()), PRINTABLE_ONE_LINE) &&
+             bytes_append_u8(&text, '\n');
     if (ok)
         send_all(&fd, (const char *)text.data, text.size);
     bytes_deinit(&text);
@@ -456,6 +466,10 @@ int inspect_ask(const struct inspect_program *p, const char *request, struct err
 
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN) {
+            (void)!fail(err, ERR_OS, "program %d does not answer", (int)p->pid);
+            goto bad;
+        }
         if (n <= 0)
             goto gone;
         used++;

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/printable.h"
 #include "base/vec.h"
 #include "cli/watch.h"
 #include <inttypes.h>
@@ -102,18 +103,11 @@ static void put_json_number(struct table *t, const char *name, uint64_t n)
         put(t, ",\"%s\":%" PRIu64, name, n);
 }
 
-/* Names come from guests: nothing in them may move the cursor of a terminal. */
+/* Names come from guests. */
 static void put_printable(struct table *t, const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
-
-        if (*p < 0x20 || *p == 0x7f || c1)
-            put(t, "?");
-        else if (!bytes_append_u8(&t->out, *p))
-            t->has_failed = true;
-        p += c1;
-    }
+    if (!printable_append(&t->out, slice_text(text), PRINTABLE_ONE_LINE))
+        t->has_failed = true;
 }
 
 /* "8K"; numbers below `plain` as they are. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "cli/test_case.h"
 #include "base/assert.h"
+#include "base/printable.h"
 #include "runtime/lunatic_runtime.h"
 #include <string.h>
 
@@ -73,10 +74,7 @@ bool test_case_parse(const char *name, size_t size, struct test_case *out, bool 
         }
     }
     out->name = copy_text(at, strlen(at));
-    for (char *c = out->name; *c != '\0'; c++) { /* it is to be one line on a terminal */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    printable_make(out->name, PRINTABLE_ONE_LINE);
     return true;
 }
 

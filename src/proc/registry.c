@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 #include "proc/registry.h"
 #include "base/mem.h"
+#include "base/printable.h"
 #include "base/vec.h"
 #include "proc/environment.h"
 
@@ -343,8 +344,8 @@ void registry_names(struct registry *r, uint64_t process_id, struct bytes *out)
             if (!x->has_value || x->process_id != process_id ||
                 x->node_id != r->environment->node_id)
                 continue;
-            if (!bytes_printf(out, "%s\"%.*s\"", out->size ? " / " : "", (int)name.size,
-                              (const char *)name.data))
+            if (!bytes_printf(out, "%s\"", out->size ? " / " : "") ||
+                !printable_append(out, name, PRINTABLE_ONE_LINE) || !bytes_append_u8(out, '"'))
                 break; /* only words for people */
         }
     }

@@ -52,6 +52,24 @@ int main(int argc, char **argv)
 }
 """
 
+FORGES = r"""
+#include <lunatic.h>
+#include <stdlib.h>
+static void child(const void *data, size_t size)
+{
+    (void)data, (void)size;
+    lun_register("a\033[31m\r\n[forged\302\23331m\342\200\256", lun_self());
+    abort();
+}
+int main(void)
+{
+    lun_message m;
+    lun_monitor(lun_spawn((lun_entry *)child, NULL, 0));
+    lun_receive(&m, LUN_FOREVER);
+    return 0;
+}
+"""
+
 
 def ignore_int():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -248,6 +266,18 @@ class Logging(CliTest):
                 self.assertIn(words, mine[0]["message"])
                 if how == 0:
                     self.assertIn("\n", mine[0]["message"])  # the backtrace
+
+    def test_names_cannot_forge_lines_or_move_the_cursor(self):
+        program = self.compile(FORGES)
+        done = self.lunatic("run", program, env=self.env)
+        lines = [line for line in done.stderr.splitlines() if "forged" in line]
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertRegex(lines[0], r'^\[20.*lunatic_process\] Process "a\?\[31m\?\?\[forged\?31m\?" failed')
+        self.assertTrue(all(c == "\n" or c.isprintable() for c in done.stderr), repr(done.stderr))
+        done = self.lunatic("run", "--log-format", "json", program, env=self.env)
+        messages = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+        self.assertEqual(len([m for m in messages if "forged" in m]), 1, done.stderr)
+        self.assertTrue(all(c == "\n" or c.isprintable() for c in done.stderr), repr(done.stderr))
 
     def test_levels(self):
         def logs(*words, **env):

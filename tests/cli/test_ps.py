@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 import unittest
 
@@ -196,6 +197,57 @@ class Ps(CliTest):
         self.stop(second)
         self.assert_one_line(self.ps(), 1, "no program of yours runs")
         self.assertEqual(os.listdir(os.path.join(self.runtime_dir, "lunatic")), [])
+
+    def test_what_others_are_called_stays_off_the_terminal(self):
+        program = os.path.join(self.folder, "a\033[31m\r\nb\x9b\u202e.wasm")
+        shutil.copy(os.path.join(self.folder, self.compile(ZOO)), program)
+        first, second = self.begin(program), self.begin(program)
+        lines = self.ps().stdout.splitlines()
+        self.assertEqual(len(lines), 3, lines)
+        self.assertTrue(all(line.isprintable() for line in lines), lines)
+        self.assertIn("a?[31m??b", self.ps(str(first.pid)).stdout)
+        listed = json.loads(self.ps("--json").stdout)
+        self.assertEqual([os.path.basename(p["program"]) for p in listed], [os.path.basename(program)] * 2)
+        self.stop(first)
+        self.stop(second)
+
+    def test_a_program_that_lies_is_not_trusted_with_the_terminal(self):
+        def answer(server):
+            asked = 0
+            while asked < 3:
+                with server.accept()[0] as client:
+                    if not client.recv(100):
+                        continue  # only looked whether somebody is there
+                    asked += 1
+                    if asked == 3:
+                        client.sendall(b"error \033[2J\n")
+                        continue
+                    client.sendall(b"ok\n\303")  # a character in two pieces
+                    time.sleep(0.1)
+                    client.sendall(b"\244\033[2J\302")
+                    time.sleep(0.1)
+                    client.sendall(b"\233x\xff\nline")
+        folder = os.path.join(self.runtime_dir, "lunatic")
+        os.mkdir(folder, 0o700)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.join(folder, f"{os.getpid()}.sock"))
+            server.listen()
+            thread = threading.Thread(target=answer, args=(server,))
+            thread.start()
+            self.assertEqual(self.ps().stdout, "\xe4?[2J?x?\nline")
+            self.assertEqual(self.ps("--metrics").stdout, "\xe4?[2J?x?\nline")
+            self.assertTrue(self.ps().stderr.endswith(": ?[2J\n"))
+            thread.join()
+
+    def test_a_program_that_does_not_answer_holds_up_nobody(self):
+        process = self.begin(self.compile(ZOO))
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.join(self.runtime_dir, "lunatic", f"{os.getpid()}.sock"))
+            server.listen()
+            done = self.ps("--json")
+        self.assertEqual([p["pid"] for p in json.loads(done.stdout)], [process.pid])
+        self.assertEqual(done.stderr, f"lunatic: program {os.getpid()} does not answer\n")
+        self.stop(process)
 
     def test_stale_sockets_are_removed(self):
         program = self.compile(ZOO)
