@@ -145,6 +145,55 @@ TEST(escape_fuel_by_catching_the_trap)
                 LIMITS(.fuel_max = 3)));
 }
 
+TEST(escape_fuel_by_calls_instead_of_loops)
+{
+    CHECK(holds(HELPERS "(func $twice (export \"twice\") (param $n i32)"
+                        " (if (local.get $n) (then"
+                        "  (call $twice (i32.sub (local.get $n) (i32.const 1)))"
+                        "  (call $twice (i32.sub (local.get $n) (i32.const 1))))))"
+                        "(func (export \"calls\") (call $twice (i32.const 60)))"
+                        "(data (i32.const 16) \"calls\")" START(
+                            "(call $equal32 (i32.const 1) (call $under (call $make)"
+                            " (i32.const 16) (i32.const 5)))"),
+                LIMITS(.fuel_max = 3)));
+}
+
+TEST(escape_fuel_by_a_grandchild)
+{
+    CHECK(holds(HELPERS LOOPS
+                    FUNC("middle",
+                         "(call $equal32 (i32.const 1) (call $under (call $make)"
+                         " (i32.const 16) (i32.const 5)))") "(data (i32.const 80) "
+                                                            "\"middle\")" START("(local.set $p "
+                                                                                "(call $make))"
+                                                                                "(call "
+                                                                                "$process.config_"
+                                                                                "set_max_fuel "
+                                                                                "(local.get $p) "
+                                                                                "(i64.const 3))"
+                                                                                "(call $equal32 "
+                                                                                "(i32.const 0) "
+                                                                                "(call $under "
+                                                                                "(local.get $p)"
+                                                                                " (i32.const 80) "
+                                                                                "(i32.const 6)))"),
+                LIMITS(.memory_max = 0)));
+}
+
+/* A module whose start function loops: the spawn fails, with a limit that is the parent's. */
+TEST(escape_fuel_by_a_start_function)
+{
+    CHECK(holds(HELPERS
+                "(data (i32.const 100) \"\\00asm\\01\\00\\00\\00\\01\\04\\01\\60\\00\\00\\03\\02"
+                "\\01\\00\\08\\01\\00\\0a\\09\\01\\07\\00\\03\\40\\0c\\00\\0b\\0b\")" START(
+                    "(call $equal32 (i32.const 0) (call $process.compile_module (i32.const 100)"
+                    " (i32.const 32) (i32.const 2048)))"
+                    "(call $equal32 (i32.const 1) (call $process.spawn (i64.const 0) (call $make)"
+                    " (i64.load (i32.const 2048)) (i32.const 100) (i32.const 1) (i32.const 0)"
+                    " (i32.const 0) (i32.const 2056)))"),
+                LIMITS(.fuel_max = 3)));
+}
+
 TEST(escape_cpu_time_by_a_wider_configuration)
 {
     CHECK(holds(HELPERS LOOPS START(
@@ -376,67 +425,107 @@ TEST(network_rules_are_checked_and_counted)
 
 /* ---- handles ---- */
 
-/* Each of these must end the child by a trap, and nothing else. */
-static const char *const wrong_handles[] = {
-    "(drop (call $message.take_module (i64.const 0)))", /* no message */
-    "(call $message.create_data (i64.const 0) (i64.const 0)) (drop (call $message.take_module "
-    "(i64.const 0)))",
-    "(call $message.create_data (i64.const 0) (i64.const 0)) (drop (call $message.take_module "
-    "(i64.const -1)))",
-    "(call $message.create_data (i64.const 0) (i64.const 0)) (drop (call $message.push_module "
-    "(i64.const -1)))",
-    "(call $message.create_data (i64.const 0) (i64.const 0)) (drop (call $message.push_module "
-    "(i64.const 4294967296)))",
-    /* after it was sent */
-    "(call $message.create_data (i64.const 0) (i64.const 0)) (drop (call $message.send (call "
-    "$process.process_id))) (drop (call $message.take_module (i64.const 0)))",
-    /* the parent's: it has made configurations 0 and 1 */
-    "(call $process.drop_config (i64.const 0))",
-    "(call $process.config_set_max_memory (i64.const 1) (i64.const -1))",
-    "(drop (call $process.config_get_max_cpu (i64.const -1)))",
-    "(drop (call $process.config_allow_network (i64.const 0) (i32.const 16) (i32.const 1)))",
-    "(drop (call $spawns (i64.const 1) (i32.const 16) (i32.const 5)))",
-    "(call $process.drop_module (i64.const 0))",
-};
-
-TEST(escape_by_handles_of_others)
+/* A child that does `before` gets as far as `wrong`, which reaches for what is not its own, and
+ * ends there by a trap. It has a module, id 0; its parent has configurations 0 and 1. */
+static bool traps(const char *before, const char *wrong)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(wrong_handles); i++) {
-        static char body[8192];
+    static char body[8192];
 
-        snprintf(body, sizeof(body),
-                 "%s(func (export \"wrong\") %s)(data (i32.const 16) \"wrong\")%s", HELPERS,
-                 wrong_handles[i],
-                 START("(local.set $p (call $make)) (drop (call $make))"
-                       "(call $equal32 (i32.const 1) (call $under (local.get $p) (i32.const 16) "
-                       "(i32.const 5)))"));
-        if (!EXPECT(holds(body, LIMITS(.memory_max = 0))))
-            printf("%s\n", wrong_handles[i]);
-    }
+    snprintf(body, sizeof(body),
+             "%s(data (i32.const 16) \"wrong\")(data (i32.const 100) \"\\00asm\\01\\00\\00\\00\")"
+             "(func $new (call $message.create_data (i64.const 0) (i64.const 0)))"
+             "(func $push (drop (call $message.push_module (i64.const 0))))"
+             "(func $take (param $i i64) (drop (call $message.take_module (local.get $i))))"
+             "(func $through (drop (call $message.send (call $process.process_id)))"
+             " (call $equal32 (i32.const 0) (call $receive)))"
+             "(func (export \"wrong\") (call $equal32 (i32.const 0)"
+             "  (call $process.compile_module (i32.const 100) (i32.const 8) (i32.const 2048))) %s"
+             " (call $registry.put (i32.const 16) (i32.const 5) (i64.const 7) (i64.const 7)) %s)%s",
+             HELPERS, before, wrong,
+             START("(local.set $p (call $make)) (drop (call $make))"
+                   "(call $equal32 (i32.const 1) (call $under (local.get $p) (i32.const 16)"
+                   "  (i32.const 5)))"
+                   "(call $equal32 (i32.const 0) (call $registry.get (i32.const 16) (i32.const 5)"
+                   "  (i32.const 2048) (i32.const 2056)))"));
+    return holds(body, LIMITS(.memory_max = 0));
 }
 
-/* A module in a message is taken once. */
-TEST(escape_by_taking_a_handle_twice)
-{
-    static const char bytes[] = "\\00asm\\01\\00\\00\\00";
-    char body[8192];
+#define TAKE(index) "(call $take (i64.const " index "))"
 
-    snprintf(
-        body, sizeof(body),
-        "%s(data (i32.const 100) \"%s\")(func (export \"wrong\")"
-        "(call $equal32 (i32.const 0) (call $process.compile_module (i32.const 100) (i32.const "
-        "8) (i32.const 2048)))"
-        "(call $message.create_data (i64.const 0) (i64.const 0))"
-        "(call $equal (i64.const 0) (call $message.push_module (i64.load (i32.const 2048))))"
-        "(drop (call $message.send (call $process.process_id)))"
-        "(call $equal32 (i32.const 0) (call $receive))"
-        "(call $equal (i64.const 1) (call $message.take_module (i64.const 0)))"
-        "(call $process.drop_module (i64.const 1))"
-        "(global.set $reached (i32.const 1))"
-        "(drop (call $message.take_module (i64.const 0))))"
-        "(global $reached (mut i32) (i32.const 0))(data (i32.const 16) \"wrong\")%s",
-        HELPERS, bytes,
-        START("(call $equal32 (i32.const 1) (call $under (call $make) (i32.const 16) "
-              "(i32.const 5)))"));
-    CHECK(holds(body, LIMITS(.memory_max = 0)));
+TEST(escape_handle_without_a_message)
+{
+    CHECK(traps("", TAKE("0")));
+    CHECK(traps("", "(call $push)"));
+}
+
+TEST(escape_handle_by_an_index_that_is_none)
+{
+    CHECK(traps("(call $new)", TAKE("0")));
+    CHECK(traps("(call $new) (call $push)", TAKE("1")));
+    CHECK(traps("(call $new) (call $push)", TAKE("-1")));
+    CHECK(traps("(call $new) (call $push)", TAKE("4294967296")));
+}
+
+TEST(escape_handle_by_an_id_that_is_none)
+{
+    CHECK(traps("(call $new)", "(drop (call $message.push_module (i64.const 1)))"));
+    CHECK(traps("(call $new)", "(drop (call $message.push_module (i64.const -1)))"));
+    CHECK(traps("(call $new)", "(drop (call $message.push_module (i64.const 4294967296)))"));
+}
+
+TEST(escape_handle_after_the_message_was_sent)
+{
+    CHECK(traps("(call $new) (call $push) (drop (call $message.send (call $process.process_id)))",
+                TAKE("0")));
+}
+
+TEST(escape_handle_by_taking_it_twice)
+{
+    CHECK(traps("(call $new) (call $push) (call $through)" TAKE("0"), TAKE("0")));
+}
+
+/* What was taken is not there for the next reader of the same message either. */
+TEST(escape_handle_by_forwarding_the_message)
+{
+    CHECK(traps("(call $new) (call $push) (call $through)" TAKE(
+                    "0") "(call $push) (call $through)" TAKE("1"),
+                TAKE("0")));
+}
+
+TEST(escape_handle_by_taking_another_kind)
+{
+    CHECK(
+        traps("(call $new) (call $push)", "(drop (call $message.take_tcp_stream (i64.const 0)))"));
+    CHECK(
+        traps("(call $new) (call $push)", "(drop (call $message.take_tls_stream (i64.const 0)))"));
+    CHECK(
+        traps("(call $new) (call $push)", "(drop (call $message.take_udp_socket (i64.const 0)))"));
+}
+
+TEST(escape_handle_by_pushing_another_kind)
+{
+    CHECK(traps("(call $new)", "(drop (call $message.push_tcp_stream (i64.const 0)))"));
+    CHECK(traps("(call $new)", "(drop (call $message.push_tls_stream (i64.const 0)))"));
+    CHECK(traps("(call $new)", "(drop (call $message.push_udp_socket (i64.const 0)))"));
+}
+
+/* A link's death has no handles, whatever is made of it. */
+TEST(escape_handle_in_the_death_of_a_link)
+{
+    CHECK(traps("(call $process.die_when_link_dies (i32.const 0))"
+                "(call $process.link (i64.const 5) (i64.const 999))"
+                "(call $equal32 (i32.const 1) (call $receive))",
+                TAKE("0")));
+}
+
+/* The parent's ids mean nothing to the child. */
+TEST(escape_ids_of_another_process)
+{
+    CHECK(traps("", "(call $process.drop_config (i64.const 0))"));
+    CHECK(traps("", "(call $process.config_set_max_memory (i64.const 1) (i64.const -1))"));
+    CHECK(traps("", "(drop (call $process.config_get_max_cpu (i64.const -1)))"));
+    CHECK(traps("", "(drop (call $process.config_allow_network (i64.const 0) (i32.const 16)"
+                    " (i32.const 1)))"));
+    CHECK(traps("", "(drop (call $spawns (i64.const 1) (i32.const 16) (i32.const 5)))"));
+    CHECK(traps("", "(call $process.drop_module (i64.const 1))"));
 }
