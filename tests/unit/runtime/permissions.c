@@ -160,23 +160,23 @@ TEST(escape_fuel_by_calls_instead_of_loops)
 
 TEST(escape_fuel_by_a_grandchild)
 {
-    CHECK(holds(HELPERS LOOPS
-                    FUNC("middle",
-                         "(call $equal32 (i32.const 1) (call $under (call $make)"
-                         " (i32.const 16) (i32.const 5)))") "(data (i32.const 80) "
-                                                            "\"middle\")" START("(local.set $p "
-                                                                                "(call $make))"
-                                                                                "(call "
-                                                                                "$process.config_"
-                                                                                "set_max_fuel "
-                                                                                "(local.get $p) "
-                                                                                "(i64.const 3))"
-                                                                                "(call $equal32 "
-                                                                                "(i32.const 0) "
-                                                                                "(call $under "
-                                                                                "(local.get $p)"
-                                                                                " (i32.const 80) "
-                                                                                "(i32.const 6)))"),
+    CHECK(holds(HELPERS LOOPS FUNC("middle",
+                                   "(call $equal32 (i32.const 1) (call $under (call $make)"
+                                   " (i32.const 16) (i32.const 5)))") "(data (i32.const 80) "
+                                                                      "\"middle\")" START(
+                                                                          "(local.set $p "
+                                                                          "(call $make))"
+                                                                          "(call "
+                                                                          "$process.config_"
+                                                                          "set_max_fuel "
+                                                                          "(local.get $p) "
+                                                                          "(i64.const 3))"
+                                                                          "(call $equal32 "
+                                                                          "(i32.const 0) "
+                                                                          "(call $under "
+                                                                          "(local.get $p)"
+                                                                          " (i32.const 80) "
+                                                                          "(i32.const 6)))"),
                 LIMITS(.memory_max = 0)));
 }
 
@@ -329,6 +329,53 @@ TEST(escape_mailbox_by_messages_that_come_later)
                     START("(call $equal32 (i32.const 1) (call $under (call $make) (i32.const 16) "
                           "(i32.const 6)))"),
                 LIMITS(.mailbox_size_max = 100000, .timer_count_max = 1000)));
+}
+
+/* $fed: under a limit of 10 messages, spawns the export (ptr, size), and when that says that it has
+ * begun sends it messages without a pause until it has ended, but no more than a million, and hears
+ * of the end. */
+#define FED                                                                                        \
+    "(func $begin (call $send (i64.const 1) (i64.const 9) (i64.const 9)))"                         \
+    "(func $fed (param $ptr i32) (param $size i32) (local $c i64) (local $p i64) (local $n i32)"   \
+    "  (call $process.die_when_link_dies (i32.const 0))"                                           \
+    "  (local.set $c (call $make))"                                                                \
+    "  (call $process.config_set_max_mailbox_messages (local.get $c) (i64.const 10))"              \
+    "  (call $equal32 (i32.const 1)"                                                               \
+    "    (call $spawns (local.get $c) (local.get $ptr) (local.get $size)))"                        \
+    "  (local.set $p (i64.load (i32.const 2048)))"                                                 \
+    "  (call $equal32 (i32.const 0) (call $receive))"                                              \
+    "  (call $process.sleep_ms (i64.const 20))" /* it has gone on to what it waits for */          \
+    "  (loop $l (call $send (local.get $p) (i64.const 5) (i64.const 5))"                           \
+    "    (local.set $n (i32.add (local.get $n) (i32.const 1)))"                                    \
+    "    (br_if $l (i32.and (call $process.exists (local.get $p))"                                 \
+    "      (i32.lt_u (local.get $n) (i32.const 1000000)))))"                                       \
+    "  (call $equal32 (i32.const 1) (call $receive))"                                              \
+    "  (call $equal32 (i32.const 1) (i32.lt_u (i32.const 10) (local.get $n))))"                    \
+    "(data (i32.const 16) \"fed\")"
+
+#define FEED START("(call $fed (i32.const 16) (i32.const 3))")
+
+/* Its messages are counted when its slice ends. */
+TEST(escape_mailbox_by_never_receiving)
+{
+    CHECK(holds(HELPERS FED FUNC("fed", "(call $begin) (loop $l (br $l))") FEED,
+                LIMITS(.memory_max = 0)));
+}
+
+/* No message wakes it, but for one in a thousand, so that they are counted. */
+TEST(escape_mailbox_by_sleeping)
+{
+    CHECK(holds(HELPERS FED FUNC("fed", "(call $begin)"
+                                        "(call $process.sleep_ms (i64.const 1000000000))") FEED,
+                LIMITS(.memory_max = 0)));
+}
+
+TEST(escape_mailbox_by_waiting_for_another_tag)
+{
+    CHECK(holds(HELPERS FED FUNC("fed", "(call $begin)"
+                                        "(drop (call $receive_tag (i64.const 7) (i64.const -1)))")
+                    FEED,
+                LIMITS(.memory_max = 0)));
 }
 
 TEST(escape_timers_by_a_wider_configuration)
