@@ -448,6 +448,26 @@ TEST(escape_rights_by_giving_what_one_lacks)
               LIMITS(.deny_compile = false)));
 }
 
+/* The parent goes on, and the child is told when it first uses the directory. */
+TEST(a_directory_of_a_child_that_cannot_be_opened_is_an_errno)
+{
+    static const struct lunatic_dir dir = {.host_path = "/", .guest_path = "/"};
+
+    CHECK(
+        holds(HELPERS "(data (i32.const 16) \"uses\") (data (i32.const 32) \"/none-such\")" FUNC(
+                  "uses", "(call $equal32 (i32.const 0)"
+                          " (call $wasi.fd_prestat_get (i32.const 3) (i32.const 2048)))"
+                          "(call $equal32 (i32.const 44) (call $wasi.path_filestat_get" /* noent */
+                          " (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 4)"
+                          " (i32.const 2048)))")
+                  START("(local.set $p (call $make))"
+                        "(call $wasi_config.config_preopen_dir (local.get $p) (i32.const 32)"
+                        " (i32.const 10))"
+                        "(call $equal32 (i32.const 0) (call $under (local.get $p) (i32.const 16)"
+                        " (i32.const 4)))"),
+              LIMITS(.dirs = &dir, .dir_count = 1)));
+}
+
 TEST(network_rules_are_checked_and_counted)
 {
     CHECK(holds(
