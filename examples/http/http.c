@@ -309,7 +309,14 @@ static void post_echo(void)
 {
     bool in_chunks = request.chunked && request.minor_version >= 1;
     struct text piece;
+    bool has_piece = next_piece(&piece); /* before anything is promised */
 
+    if (body.status != 0) {
+        refuse(body.status);
+        return;
+    }
+    if (c.broken)
+        return;
     begin_answer(200);
     put_text("Content-Type: application/octet-stream\r\n");
     if (in_chunks) {
@@ -319,7 +326,7 @@ static void post_echo(void)
         put_number(request.content_length, 10);
         put_text("\r\n\r\n");
     }
-    while (next_piece(&piece)) {
+    for (; has_piece; has_piece = next_piece(&piece)) {
         if (in_chunks) {
             put_number(piece.size, 16);
             put_text("\r\n");

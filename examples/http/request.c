@@ -11,12 +11,19 @@ static bool is_token(unsigned char c)
 
 static bool is_target(unsigned char c)
 {
-    return c > ' ' && c < 0x7f;
+    return c > ' ' && c < 0x7f && c != '#';
 }
 
 static bool is_value(unsigned char c)
 {
     return c == '\t' || (c >= ' ' && c != 0x7f);
+}
+
+/* A host and a port, as far as the bytes tell (RFC 3986, section 3.2.2). */
+static bool is_host(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-._~%!$&'()*+,;=:[]", c));
 }
 
 static bool is_blank(char c)
@@ -137,18 +144,39 @@ static enum progress read_length(struct request *r, struct text value)
     return PROGRESS_MORE;
 }
 
-/* The headers that matter for where this request ends and what becomes of the connection. */
-static enum progress read_meaning(struct request *r, struct text name, struct text value)
+static enum progress read_host(struct request *r, struct text value)
+{
+    size_t i;
+
+    if (r->has_host)
+        return bad(r, 400);
+    for (i = 0; i < value.size; i++) {
+        if (!is_host((unsigned char)value.at[i]))
+            return bad(r, 400);
+    }
+    r->has_host = true;
+    return PROGRESS_MORE;
+}
+
+/* "close" counts, whatever else is said. */
+static void read_connection(struct request *r, struct text value)
 {
     struct text element;
 
+    while (next_element(&value, &element)) {
+        r->says_close |= text_is_any_case(element, "close");
+        r->keep_alive |= text_is_any_case(element, "keep-alive");
+    }
+    r->keep_alive &= !r->says_close;
+}
+
+/* The headers that matter for where this request ends and what becomes of the connection. */
+static enum progress read_meaning(struct request *r, struct text name, struct text value)
+{
     switch (name.size) {
     case 4:
-        if (!text_is_any_case(name, "host"))
-            break;
-        if (r->has_host)
-            return bad(r, 400);
-        r->has_host = true;
+        if (text_is_any_case(name, "host"))
+            return read_host(r, value);
         break;
     case 6:
         if (!text_is_any_case(name, "expect"))
@@ -158,14 +186,8 @@ static enum progress read_meaning(struct request *r, struct text name, struct te
         r->expects_continue = r->minor_version >= 1;
         break;
     case 10:
-        if (!text_is_any_case(name, "connection"))
-            break;
-        while (next_element(&value, &element)) {
-            if (text_is_any_case(element, "close"))
-                r->keep_alive = false;
-            else if (text_is_any_case(element, "keep-alive") && r->minor_version == 0)
-                r->keep_alive = true;
-        }
+        if (text_is_any_case(name, "connection"))
+            read_connection(r, value);
         break;
     case 14:
         if (text_is_any_case(name, "content-length"))
@@ -187,9 +209,8 @@ static enum progress read_meaning(struct request *r, struct text name, struct te
 }
 
 /* "Name: value" */
-static enum progress read_header(struct request *r, struct text line)
+static bool split_field(struct text line, struct header *h)
 {
-    struct header *h = &r->headers[r->header_count];
     const char *end = line.at + line.size, *at = line.at;
 
     while (at < end && is_token((unsigned char)*at))
@@ -197,14 +218,23 @@ static enum progress read_header(struct request *r, struct text line)
     h->name.at = line.at;
     h->name.size = (size_t)(at - line.at);
     if (h->name.size == 0 || at == end || *at++ != ':')
-        return bad(r, 400);
+        return false;
     h->value.at = at;
     h->value.size = (size_t)(end - at);
     for (; at < end; at++) {
         if (!is_value((unsigned char)*at))
-            return bad(r, 400);
+            return false;
     }
     h->value = trim(h->value);
+    return true;
+}
+
+static enum progress read_header(struct request *r, struct text line)
+{
+    struct header *h = &r->headers[r->header_count];
+
+    if (!split_field(line, h))
+        return bad(r, 400);
     r->header_count++;
     return read_meaning(r, h->name, h->value);
 }
@@ -292,7 +322,9 @@ static bool read_chunk_size(struct text line, uint64_t *size)
     *size = n;
     if (i == 0)
         return false;
-    if (i < line.size && line.at[i] != ';' && !is_blank(line.at[i]))
+    while (i < line.size && is_blank(line.at[i]))
+        i++;
+    if (i < line.size && line.at[i] != ';')
         return false;
     for (; i < line.size; i++) {
         if (!is_value((unsigned char)line.at[i]))
@@ -304,6 +336,7 @@ static bool read_chunk_size(struct text line, uint64_t *size)
 /* A line of what is around the chunks. */
 static enum progress read_chunk_line(struct chunks *c, const char *bytes, size_t size, size_t *used)
 {
+    struct header unused;
     struct text line;
     size_t scanned = 0;
     enum progress p =
@@ -321,13 +354,15 @@ static enum progress read_chunk_line(struct chunks *c, const char *bytes, size_t
     case CHUNK_END:
         c->state = CHUNK_SIZE;
         return line.size == 0 ? PROGRESS_MORE : PROGRESS_BAD;
-    default: /* the trailer: lines that mean nothing to us, then an empty one */
+    default: /* the trailer: fields that mean nothing to us, then an empty line */
         c->trailer_size += *used;
-        if (line.size == 0)
+        if (line.size == 0) {
             c->state = CHUNK_DONE;
-        else if (c->trailer_size > TRAILER_SIZE_MAX)
+            return PROGRESS_DONE;
+        }
+        if (c->trailer_size > TRAILER_SIZE_MAX || !split_field(line, &unused))
             return PROGRESS_BAD;
-        return line.size == 0 ? PROGRESS_DONE : PROGRESS_MORE;
+        return PROGRESS_MORE;
     }
 }
 

@@ -48,7 +48,7 @@ struct request {
     /* How far the reader has come; for nobody else. */
     size_t line;    /* where the line begins that is not complete */
     size_t scanned; /* bytes in which there is no further end of line */
-    bool has_line, has_host, has_length;
+    bool has_line, has_host, has_length, says_close;
 };
 
 /* Before the first byte of each request. */

@@ -59,6 +59,8 @@ LUNATIC_TEST(a_request_is_read_into_its_parts)
     LUNATIC_CHECK(text_is(*request_header(&r, "x-empty"), ""));
     LUNATIC_CHECK(text_is(*request_header(&r, "X-SPACES"), "a b"));
     LUNATIC_CHECK(!request_header(&r, "X-Space"));
+    LUNATIC_CHECK(read_all("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n") == PROGRESS_DONE);
+    LUNATIC_CHECK(read_all("GET / HTTP/1.1\r\nHost:\r\n\r\n") == PROGRESS_DONE);
 }
 
 LUNATIC_TEST(connections_stay_open_as_version_and_header_say)
@@ -73,6 +75,9 @@ LUNATIC_TEST(connections_stay_open_as_version_and_header_say)
         read_all("GET / HTTP/1.1\r\n" HOST "Connection: close\r\nConnection: keep-alive\r\n\r\n") ==
             PROGRESS_DONE &&
         !r.keep_alive);
+    LUNATIC_CHECK(read_all("GET / HTTP/1.0\r\nConnection: close, keep-alive\r\n\r\n") ==
+                      PROGRESS_DONE &&
+                  !r.keep_alive);
 }
 
 LUNATIC_TEST(what_is_malformed_is_refused)
@@ -91,7 +96,12 @@ LUNATIC_TEST(what_is_malformed_is_refused)
         "\n",
         "\x16\x03\x01\x02\n",
         "GET / HTTP/1.1\r\n\r\n",
+        "GET /#part HTTP/1.1\r\n",
         "GET / HTTP/1.1\r\n" HOST HOST,
+        "GET / HTTP/1.1\r\nHost: a b\r\n",
+        "GET / HTTP/1.1\r\nHost: me@a\r\n",
+        "GET / HTTP/1.1\r\nHost: a/b\r\n",
+        "GET / HTTP/1.1\r\nHost: \xe4\r\n",
         "GET / HTTP/1.1\r\n" HOST " folded: x\r\n",
         "GET / HTTP/1.1\r\nHost : a\r\n",
         "GET / HTTP/1.1\r\nHost\r\n",
@@ -317,10 +327,21 @@ LUNATIC_TEST(chunks_are_read_however_they_come)
 {
     static const char good[] = "5\r\nhello\r\n00A;name=\"value\"\r\n0123456789\r\n1 \r\n!\r\n0\r\n"
                                "Trailer: x\r\n\r\n";
-    static const char *const wrong[] = {
-        "\r\n",         "g\r\n",   "-1\r\n",     "5\nhello", "5\r\nhelloo\r\n",
-        "5x\r\nhello",  "0x5\r\n", "5;\x01\r\n", "5\r\r\n",  "10000000000000000\r\n",
-        "0\r\nA: b\n\n"};
+    static const char *const wrong[] = {"\r\n",
+                                        "g\r\n",
+                                        "-1\r\n",
+                                        "5\nhello",
+                                        "5\r\nhelloo\r\n",
+                                        "5x\r\nhello",
+                                        "0x5\r\n",
+                                        "5;\x01\r\n",
+                                        "5\r\r\n",
+                                        "10000000000000000\r\n",
+                                        "0\r\nA: b\n\n",
+                                        "5 5\r\nhello",
+                                        "0\r\nno field\r\n\r\n",
+                                        "0\r\nA: b\r\n folded\r\n\r\n",
+                                        "0\r\nA: \x01\r\n\r\n"};
     char data[64], more[sizeof good + 8];
     size_t step, size, body_size, i;
 

@@ -4,11 +4,12 @@ import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import unittest
 
-from servers import PATIENCE, ROOT, ServerTest, needs, receive, receive_all
+from servers import PATIENCE, ROOT, ServerTest, eventually, needs, receive, receive_all
 from support import LUNATIC
 
 HELLO = b"Hello, world!"
@@ -130,6 +131,59 @@ class Http(ServerTest):
                 (b"GET / HTTP/1.1\r\nHost:", 408)):
             self.assertEqual(self.status(request), status, request)
         self.assertEqual(self.answer(b""), b"")
+
+    def test_what_two_servers_could_read_in_two_ways_is_refused(self):
+        """And nothing behind it is taken for another request."""
+        behind = b"0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        for headers, status in (
+                (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", 400),
+                (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
+                (b"Content-Length: 5\r\nContent-Length: 5\r\n", 400),
+                (b"Content-Length: 5\r\nContent-Length: 6\r\n", 400),
+                (b"Content-Length: 5, 5\r\n", 400), (b"Content-Length: -5\r\n", 400),
+                (b"Content-Length: 0x5\r\n", 400), (b"Content-Length: 18446744073709551616\r\n", 413),
+                (b"Transfer-Encoding : chunked\r\n", 400), (b"Transfer-Encoding:\r\n chunked\r\n", 501),
+                (b"Transfer-Encoding: \x0bchunked\r\n", 400), (b"Transfer-Encoding: chunked, identity\r\n", 501),
+                (b"Transfer-Encoding: xchunked\r\n", 501), (b"X: a\r\n folded\r\n", 400), (b"X: a\rb\r\n", 400),
+                (b"X: a\nContent-Length: 5\r\n", 400), (b"X: a\0b\r\n", 400), (b"Host: b\r\n", 400)):
+            request = b"POST /echo HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n" + behind
+            self.assertEqual(self.status(request), status, request)
+
+    def test_malformed_chunks_are_refused(self):
+        head = b"POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for chunks in (b"-5\r\nhello\r\n0\r\n\r\n", b"+5\r\nhello\r\n0\r\n\r\n", b"0x5\r\nhello\r\n0\r\n\r\n",
+                       b" 5\r\nhello\r\n0\r\n\r\n", b"5 5\r\nhello\r\n0\r\n\r\n", b"5\nhello\n0\n\n",
+                       b"10000000000000005\r\nhello\r\n0\r\n\r\n", b"5;\nx\r\nhello\r\n0\r\n\r\n",
+                       b"5;" + 300 * b"x" + b"\r\nhello\r\n0\r\n\r\n", b"0\r\nno field\r\n\r\n",
+                       b"0\r\nA: b\r\n folded\r\n\r\n", b"0\r\n" + 1000 * b"A: b\r\n" + b"\r\n"):
+            for path in b"/echo", b"/length":
+                self.assertEqual(self.status(head % path + chunks), 400, chunks)
+        # What is wrong after the first bytes went back can only be told by an answer without an end.
+        for chunks in (b"5\r\nhelloworld\r\n0\r\n\r\n", b"5\r\nhello\r\n0\r\nno field\r\n\r\n"):
+            self.assertEqual(self.status(head % b"/length" + chunks), 400, chunks)
+            answer = self.answer(head % b"/echo" + chunks)
+            self.assertEqual((answer[:12], answer[-10:]), (b"HTTP/1.1 200", b"5\r\nhello\r\n"))
+
+    def test_clients_that_give_up_leave_nothing_behind(self):
+        def held():
+            text = self.client(LUNATIC, "ps", "--metrics", str(self.server.pid)).decode()
+            return [int(re.search(rf"^{name} (\d+)$", text, re.M)[1])
+                    for name in ("lunatic_net_sockets", "lunatic_process_environment_process_count")]
+
+        before = held()
+        clients = []
+        for i in range(200):
+            s = self.connect()
+            s.sendall((b"GET / HTTP/1.1\r\nHost", b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab",
+                       b"POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n",
+                       b"", 50 * b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")[i % 5])
+            clients.append(s)
+        eventually(lambda: held() == [n + 200 for n in before], "200 connections")
+        for i, s in enumerate(clients):
+            if i % 2:  # with a reset
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.close()
+        eventually(lambda: held() == before, "all connections have ended")
 
     def test_old_clients_are_served(self):
         self.assertEqual(self.status(b"GET / HTTP/1.0\r\n\r\n"), 200)
