@@ -38,7 +38,7 @@ struct stream {
     struct net *net;
     struct turn turns[2];            /* by enum io_direction */
     _Atomic uint64_t timeouts_ms[3]; /* by enum stream_timeout; NET_FOREVER: none */
-    struct socket_address peer;      /* who is at the other end; constant */
+    struct socket_address peer;      /* who is at the other end; constant once connected */
 };
 
 /* For the classes: sets all fields. */

@@ -149,7 +149,7 @@ enum net_result tcp_connect(struct tcp_connect *c, struct net *n, struct worker 
     socket = tcp_stream_socket(c->stream);
     for (;;) {
         net_socket_before(socket, IO_WRITE);
-        e = socket_connected(net_socket_fd(socket));
+        e = socket_connected(net_socket_fd(socket), &c->stream->peer);
         if (e != EAGAIN)
             break;
         r = net_socket_wait(socket, IO_WRITE, w, t, err);

@@ -49,8 +49,9 @@ int socket_accept(int listener, int *fd, struct socket_address *peer) MUST_USE;
 /* Begins to connect: 0, connected already; EINPROGRESS: `*fd` is a socket too, that is ready for
  * writing when socket_connected can tell how it went; else there is no socket. */
 int socket_connect(const struct socket_address *to, int *fd) MUST_USE;
-/* EAGAIN: still connecting. */
-int socket_connected(int fd) MUST_USE;
+/* EAGAIN: still connecting. 0: `*peer` is who has been reached, which may be another address than
+ * was asked for (0.0.0.0 leads to 127.0.0.1). */
+int socket_connected(int fd, struct socket_address *peer) MUST_USE;
 
 /* Receives at most `size` bytes (> 0); 0 of them: the other side has ended. `peek` leaves them in
  * place. */
@@ -97,10 +98,17 @@ uint64_t socket_descriptors_max(void);
 /* ---- faults, for tests ---- */
 
 enum socket_call {
-    SOCKET_CALL_OPEN, /* socket_listen, socket_connect, socket_bind_datagrams */
+    SOCKET_CALL_OPEN,   /* in socket_listen, socket_connect, socket_bind_datagrams */
+    SOCKET_CALL_OPTION, /* in socket_listen, socket_connected, and all that set or get one */
+    SOCKET_CALL_BIND,
+    SOCKET_CALL_LISTEN,
+    SOCKET_CALL_CONNECT, /* of streams and datagrams */
     SOCKET_CALL_ACCEPT,
+    SOCKET_CALL_NAME, /* socket_local_address, socket_peer_address, socket_connected */
     SOCKET_CALL_RECEIVE,
     SOCKET_CALL_SEND,
+    SOCKET_CALL_SHUT_DOWN,
+    SOCKET_CALLS
 };
 
 /* Decides what happens to a call instead of, or before, the system's: an errno fails it; 0 lets it

@@ -116,11 +116,9 @@ static int open_socket(const struct socket_address *a, int type, int *fd)
     return *fd < 0 ? errno : 0;
 }
 
-/* Closes it after a failure, errno is returned. */
-static int give_up(int *fd)
+/* Closes it after a failure, which is returned. */
+static int give_up(int *fd, int e)
 {
-    int e = errno;
-
     close(*fd);
     *fd = -1;
     return e;
@@ -128,21 +126,56 @@ static int give_up(int *fd)
 
 static int set_flag(int fd, int level, int option, int value)
 {
+    int e = fault(SOCKET_CALL_OPTION, fd, NULL);
+
+    if (e)
+        return e;
     return setsockopt(fd, level, option, &value, sizeof(value)) == 0 ? 0 : errno;
+}
+
+static int bind_to(int fd, const struct socket_address *at)
+{
+    union any_address address;
+    socklen_t size = to_system(at, &address);
+    int e = fault(SOCKET_CALL_BIND, fd, NULL);
+
+    if (e)
+        return e;
+    return bind(fd, &address.any, size) == 0 ? 0 : errno;
+}
+
+static int connect_to(int fd, const struct socket_address *to)
+{
+    union any_address address;
+    socklen_t size = to_system(to, &address);
+    int e = fault(SOCKET_CALL_CONNECT, fd, NULL);
+
+    if (e)
+        return e;
+    return connect(fd, &address.any, size) == 0 ? 0 : errno;
+}
+
+static int begin_to_listen(int fd)
+{
+    int e = fault(SOCKET_CALL_LISTEN, fd, NULL);
+
+    if (e)
+        return e;
+    return listen(fd, SOCKET_BACKLOG) == 0 ? 0 : errno;
 }
 
 int socket_listen(const struct socket_address *at, int *fd)
 {
-    union any_address address;
-    socklen_t size = to_system(at, &address);
     int e = open_socket(at, SOCK_STREAM, fd);
 
     if (e)
         return e;
-    if (set_flag(*fd, SOL_SOCKET, SO_REUSEADDR, 1) != 0 || bind(*fd, &address.any, size) != 0 ||
-        listen(*fd, SOCKET_BACKLOG) != 0)
-        return give_up(fd);
-    return 0;
+    e = set_flag(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!e)
+        e = bind_to(*fd, at);
+    if (!e)
+        e = begin_to_listen(*fd);
+    return e ? give_up(fd, e) : 0;
 }
 
 int socket_accept(int listener, int *fd, struct socket_address *peer)
@@ -165,57 +198,56 @@ int socket_accept(int listener, int *fd, struct socket_address *peer)
 
 int socket_connect(const struct socket_address *to, int *fd)
 {
-    union any_address address;
-    socklen_t size = to_system(to, &address);
     int e = open_socket(to, SOCK_STREAM, fd);
 
     if (e)
         return e;
-    if (connect(*fd, &address.any, size) == 0)
+    e = connect_to(*fd, to);
+    if (e == 0)
         return 0;
     /* Interrupted, it goes on in the background. */
-    return errno == EINPROGRESS || errno == EINTR ? EINPROGRESS : give_up(fd);
+    return e == EINPROGRESS || e == EINTR ? EINPROGRESS : give_up(fd, e);
 }
 
-int socket_connected(int fd)
+static int get_number(int fd, int level, int option, int *out)
 {
-    union any_address address;
-    socklen_t size = sizeof(int);
-    int e = 0;
+    socklen_t size = sizeof(*out);
+    int e = fault(SOCKET_CALL_OPTION, fd, NULL);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &size) != 0)
-        return errno;
     if (e)
         return e;
-    size = sizeof(address);
-    if (getpeername(fd, &address.any, &size) == 0)
-        return 0;
-    if (errno != ENOTCONN)
-        return errno;
-    /* Either it is still connecting, or it failed between the two calls. */
-    size = sizeof(int);
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &size) == 0 && e)
+    return getsockopt(fd, level, option, out, &size) == 0 ? 0 : errno;
+}
+
+int socket_connected(int fd, struct socket_address *peer)
+{
+    int failure = 0, e = get_number(fd, SOL_SOCKET, SO_ERROR, &failure);
+
+    if (e || failure)
+        return e ? e : failure;
+    e = socket_peer_address(fd, peer);
+    if (e != ENOTCONN)
         return e;
+    /* Either it is still connecting, or it failed between the two calls. */
+    e = get_number(fd, SOL_SOCKET, SO_ERROR, &failure);
+    if (e || failure)
+        return e ? e : failure;
     return EAGAIN;
 }
 
 int socket_bind_datagrams(const struct socket_address *at, int *fd)
 {
-    union any_address address;
-    socklen_t size = to_system(at, &address);
     int e = open_socket(at, SOCK_DGRAM, fd);
 
     if (e)
         return e;
-    return bind(*fd, &address.any, size) == 0 ? 0 : give_up(fd);
+    e = bind_to(*fd, at);
+    return e ? give_up(fd, e) : 0;
 }
 
 int socket_connect_datagrams(int fd, const struct socket_address *to)
 {
-    union any_address address;
-    socklen_t size = to_system(to, &address);
-
-    return connect(fd, &address.any, size) == 0 ? 0 : errno;
+    return connect_to(fd, to);
 }
 
 /* ---- bytes ---- */
@@ -313,6 +345,10 @@ int socket_set_no_delay(int fd, bool on)
 
 int socket_shut_down_sending(int fd)
 {
+    int e = fault(SOCKET_CALL_SHUT_DOWN, fd, NULL);
+
+    if (e)
+        return e;
     return shutdown(fd, SHUT_WR) == 0 ? 0 : errno;
 }
 
@@ -358,13 +394,6 @@ int socket_receive_from(int fd, void *data, size_t size, size_t *count, struct s
     return 0;
 }
 
-static int get_number(int fd, int level, int option, int *out)
-{
-    socklen_t size = sizeof(*out);
-
-    return getsockopt(fd, level, option, out, &size) == 0 ? 0 : errno;
-}
-
 int socket_set_broadcast(int fd, bool on)
 {
     return set_flag(fd, SOL_SOCKET, SO_BROADCAST, on);
@@ -397,7 +426,10 @@ int socket_local_address(int fd, struct socket_address *out)
 {
     union any_address address = {.any = {0}};
     socklen_t size = sizeof(address);
+    int e = fault(SOCKET_CALL_NAME, fd, NULL);
 
+    if (e)
+        return e;
     if (getsockname(fd, &address.any, &size) != 0)
         return errno;
     from_system(&address, out);
@@ -408,7 +440,10 @@ int socket_peer_address(int fd, struct socket_address *out)
 {
     union any_address address = {.any = {0}};
     socklen_t size = sizeof(address);
+    int e = fault(SOCKET_CALL_NAME, fd, NULL);
 
+    if (e)
+        return e;
     if (getpeername(fd, &address.any, &size) != 0)
         return errno;
     from_system(&address, out);

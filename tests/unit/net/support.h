@@ -48,7 +48,7 @@ static inline bool make_pair(int fds[2])
     while (ok && (e = socket_accept(listener, &fds[0], &peer)) == EAGAIN)
         thread_yield();
     ok = ok && EXPECT(e == 0);
-    while (ok && (e = socket_connected(fds[1])) == EAGAIN)
+    while (ok && (e = socket_connected(fds[1], &peer)) == EAGAIN)
         thread_yield();
     ok = ok && EXPECT(e == 0);
     socket_close(listener);

@@ -99,6 +99,26 @@ TEST(a_connect_that_is_not_answered_can_be_given_up)
     single_deinit(&x);
 }
 
+/* 0.0.0.0 leads to this machine, and the peer is where it has led. */
+TEST(the_peer_of_a_stream_is_who_was_reached)
+{
+    struct socket_address to = {.family = 4};
+    struct single x;
+    struct listener *l;
+    struct tcp_connect c = {0};
+    struct stream *s = NULL;
+
+    single_init(&x);
+    CHECK(listener_open(&x.net, &loopback, &l, NULL));
+    to.port = l->local.port;
+    while (tcp_connect(&c, &x.net, NULL, &x.task, &to, &s, NULL) == NET_WAIT)
+        scheduler_poll_once(x.scheduler);
+    CHECK(s && memcmp(&s->peer, &l->local, sizeof(s->peer)) == 0);
+    stream_free(s);
+    listener_free(l);
+    single_deinit(&x);
+}
+
 TEST(sockets_in_all_are_limited)
 {
     struct single x;
@@ -411,11 +431,17 @@ static int harmless(enum socket_call call, int fd, size_t *size)
 /* EAGAIN only where the poller will say that it is ready: before the socket is registered. */
 static int harmful(enum socket_call call, int fd, size_t *size)
 {
-    static const int reasons[][4] = {
-        [SOCKET_CALL_OPEN] = {EMFILE, ENFILE, ENOBUFS, EADDRNOTAVAIL},
+    static const int reasons[SOCKET_CALLS][4] = {
+        [SOCKET_CALL_OPEN] = {EMFILE, ENFILE, ENOBUFS, ENOMEM},
+        [SOCKET_CALL_OPTION] = {ENOBUFS, ENOMEM, EINVAL, ENOPROTOOPT},
+        [SOCKET_CALL_BIND] = {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM},
+        [SOCKET_CALL_LISTEN] = {EADDRINUSE, ENOBUFS, ENOMEM, EINVAL},
+        [SOCKET_CALL_CONNECT] = {EADDRNOTAVAIL, EAGAIN, ENETUNREACH, ECONNREFUSED},
         [SOCKET_CALL_ACCEPT] = {EMFILE, ENFILE, ECONNABORTED, ENOBUFS},
+        [SOCKET_CALL_NAME] = {ENOBUFS, ENOMEM, EINVAL, ENOBUFS},
         [SOCKET_CALL_RECEIVE] = {ECONNRESET, ETIMEDOUT, ENOBUFS, ENOMEM},
         [SOCKET_CALL_SEND] = {ECONNRESET, EPIPE, ENOBUFS, ENOMEM},
+        [SOCKET_CALL_SHUT_DOWN] = {ENOTCONN, ENOBUFS, ENOTCONN, ENOBUFS},
     };
 
     if (prng_below(&fault_prng, 12) == 0)

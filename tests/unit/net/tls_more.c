@@ -193,6 +193,7 @@ TEST(tls_a_thousand_handshakes_that_stop_in_the_middle_leave_nothing)
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     char data[2000];
     size_t size = hello(context, data, sizeof(data));
+    struct socket_address peer;
     struct stream *s = NULL;
 
     CHECK(size > 100);
@@ -203,7 +204,7 @@ TEST(tls_a_thousand_handshakes_that_stop_in_the_middle_leave_nothing)
         size_t part = (size_t)i * size / (RUDE - 1);
 
         CHECK(fd >= 0);
-        for (int tries = 0; socket_connected(fd) == EAGAIN && tries < 10000; tries++)
+        for (int tries = 0; socket_connected(fd, &peer) == EAGAIN && tries < 10000; tries++)
             usleep(100);
         CHECK(part == 0 || send(fd, data, part, MSG_NOSIGNAL) == (ssize_t)part);
         close(fd);
