@@ -324,6 +324,73 @@ class Kills(CliTest):
         self.assertEqual(server.wait(PATIENCE), 130)
 
 
+# Connects to the address that it is told, with a timeout that is over at once and with one that is not; what it gets
+# is an error that can be dropped. Then a child connects, and is killed while it waits.
+CONNECTS = r"""
+    #include <lunatic.h>
+    #include <lunatic/host.h>
+    #include <lunatic/net.h>
+    #include <stdio.h>
+
+    static lun_address to;
+
+    static void try_for(uint64_t timeout_ms)
+    {
+        uint64_t id = 12345;
+        uint32_t code = lunatic_networking_tcp_connect(4, LUN_ADDRESS(to.bytes), to.port, 0, 0, timeout_ms,
+                                                       LUN_ADDRESS(&id));
+        char text[100] = "";
+
+        if (code != 0) {
+            lunatic_error_to_string(id, LUN_ADDRESS(text));
+            lunatic_error_drop(id);
+        }
+        printf("%u %s\n", code, text);
+    }
+
+    static void child(const lun_address *whom)
+    {
+        lun_stream s;
+        lun_send(1, 1, NULL, 0);
+        lun_tcp_connect_to(&s, whom, LUN_FOREVER);
+        lun_send(1, 2, NULL, 0);
+    }
+
+    int main(int argc, char **argv)
+    {
+        lun_message m;
+        lun_process p;
+
+        lun_address_parse(&to, argv[argc - 1]);
+        try_for(0);
+        try_for(50);
+        p = LUN_SPAWN(child, &to);
+        lun_receive_tag(&m, 1, LUN_FOREVER);
+        puts(lun_receive_tag(&m, 2, 50) == -LUN_ETIMEOUT ? "it waits" : "it does not wait");
+        lun_kill(p);
+        while (lun_exists(p))
+            lun_sleep(1);
+        puts("and is gone");
+        return 0;
+    }"""
+
+
+class Connects(CliTest):
+    def test_a_peer_that_does_not_answer(self):
+        with socket.socket() as full:  # what it does not accept, and has no room for, is not answered
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            waiting = [socket.socket() for _ in range(8)]
+            for s in waiting:
+                self.addCleanup(s.close)
+                s.setblocking(False)
+                s.connect_ex(full.getsockname())
+            done = self.lunatic("run", self.compile(CONNECTS), "127.0.0.1:%d" % full.getsockname()[1])
+        self.assertEqual((done.returncode, done.stderr.count("failed:")), (0, 0), done.stderr)
+        self.assertEqual(done.stdout.splitlines(),
+                         ["9027 operation timed out", "9027 operation timed out", "it waits", "and is gone"])
+
+
 class Looks(CliTest):
     PROGRAM = r"""
         #include <lunatic.h>
