@@ -162,15 +162,40 @@ static void tell(struct answer a, const char *when_done)
     }
 }
 
+/* Bytes of the character of UTF-8 at `at`; 0: it is none. Texts of the database are UTF-8, and what
+ * is not ends who binds it. */
+static size_t character_size(const unsigned char *at)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t size = at[0] < 0x80   ? 1
+                  : at[0] < 0xc0 ? 0
+                  : at[0] < 0xe0 ? 2
+                  : at[0] < 0xf0 ? 3
+                  : at[0] < 0xf8 ? 4
+                                 : 0;
+    uint32_t c;
+
+    if (size <= 1)
+        return size;
+    c = at[0] & (0x7fu >> size);
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0; /* the 0 at the end, too */
+        c = c << 6 | (at[i] & 0x3f);
+    }
+    return c < smallest[size] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : size;
+}
+
 static bool is_key(const char *word)
 {
-    size_t i;
+    size_t i, size;
 
-    for (i = 0; word[i] != '\0'; i++) {
-        if ((unsigned char)word[i] <= ' ' || word[i] == 0x7f || i >= KEY_MAX)
+    for (i = 0; word[i] != '\0'; i += size) {
+        size = character_size((const unsigned char *)word + i);
+        if (size == 0 || (unsigned char)word[i] <= ' ' || word[i] == 0x7f)
             return false;
     }
-    return i > 0;
+    return i > 0 && i <= KEY_MAX;
 }
 
 /* False: what follows is not clear any more, so that the connection must end. */
@@ -233,7 +258,7 @@ static bool obey(char *line)
     size_t words = !command ? 0 : !key ? 1 : !size ? 2 : !more ? 3 : 4;
 
     if (words >= 2 && !is_key(key)) {
-        put_line("ERROR a key has 1 to 250 printable bytes");
+        put_line("ERROR a key is 1 to 250 printable bytes of UTF-8");
         return !(words == 3 && strcmp(command, "SET") == 0);
     }
     if (words == 3 && strcmp(command, "SET") == 0)

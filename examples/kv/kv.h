@@ -5,7 +5,7 @@
 
 #include <lunatic/net.h>
 
-#define KEY_MAX   250   /* bytes; printable, without spaces */
+#define KEY_MAX   250   /* bytes; UTF-8, printable, without spaces */
 #define VALUE_MAX 65536 /* bytes of a value, and of an answer */
 #define KEYS_MAX  100   /* keys listed at once */
 

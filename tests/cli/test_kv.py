@@ -49,6 +49,16 @@ class KeyValue(ServerTest):
         for line in b"SET k x", b"SET k -1", b"SET k 65537", b"SET k 2\nabc", b"SET " + long + b" 1", 300 * b"x":
             self.assertRegex(self.session(line + b"\nCOUNT\n"), rb"^ERROR [^\r]*\r\n$", line)
 
+    def test_keys_are_utf8(self):
+        for key in (b"\xff\xfe", b"a\x80", b"\xc3", b"\xc3(", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xf0\x9f\x92",
+                    b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", 125 * "\xe4".encode() + b"x"):
+            for line in b"GET %s", b"DELETE %s", b"KEYS %s":
+                self.assertRegex(self.session(line % key + b"\nCOUNT\n"), rb"^ERROR a key .*\r\nNUMBER 0\r\n$", key)
+            self.assertRegex(self.session(b"SET " + key + b" 1\nx\n"), rb"^ERROR a key .*\r\n$", key)
+        for key in ("\xe4", "\u20ac", "\ud7ff", "\ue000", "\U0001f4a1", "\U0010ffff", 125 * "\xe4"):
+            key = key.encode()
+            self.assertEqual(self.session(b"SET " + key + b" 1\nx\nGET " + key + b"\n"), b"OK\r\nVALUE 1\r\nx\r\n", key)
+
     def test_sql_is_only_text(self):
         key = b"';DROP/**/TABLE/**/pairs;--"
         self.assertEqual(self.session(b"SET %b 3\n'\"?\nGET %b\nCOUNT\n" % (key, key)),

@@ -98,7 +98,8 @@ void lun_query_close(lun_query *query);
 
 /* Give a value to a parameter: `index` is n for ?n, and counts from 1 for ?, or for :name in order
  * of appearance. What is bound is copied, and stays bound until it is bound anew. If the query was
- * running, it begins anew. A text of which the size is not given ends at its 0. */
+ * running, it begins anew. A text of which the size is not given ends at its 0. A text is UTF-8:
+ * what is not ends the process in lun_step, so check what strangers send, or bind it as a blob. */
 void lun_bind_null(lun_query *query, int index);
 void lun_bind_int(lun_query *query, int index, int64_t value);
 void lun_bind_double(lun_query *query, int index, double value);
