@@ -28,7 +28,8 @@ void poller_close(struct poller *p);
 
 /* Reports each change of readiness of `fd`, both directions, once: edge-triggered. The first report
  * comes at once if it is ready now. `data` is not NULL. Returns false with ERR_UNSUPPORTED for
- * descriptors that are always ready (regular files), else ERR_OS. Any thread. */
+ * descriptors that are always ready (regular files), else ERR_OS with the words that guests know
+ * (socket_fail). Any thread. */
 bool poller_add(struct poller *p, int fd, void *data, struct error *err) MUST_USE;
 
 /* For libraries that expect it so: reports `fd` at every poller_wait while it is ready for what is

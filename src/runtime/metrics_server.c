@@ -347,14 +347,15 @@ bool metrics_server_start(struct lunatic_runtime *rt, const struct socket_addres
         return false;
     }
     if (poller_open(&s->poller, err)) {
-        if (socket_local_address(s->listener, &s->address) == 0 &&
-            poller_add(&s->poller, s->listener, s, err) &&
+        e = socket_local_address(s->listener, &s->address);
+        if ((e == 0 || socket_fail(err, e)) && poller_add(&s->poller, s->listener, s, err) &&
             thread_create(&s->thread, "lun-metrics", serve, s, err)) {
             *out = s;
             return true;
         }
         poller_close(&s->poller);
     }
+    fail_in(err, "metrics at %s", socket_address_text(at, text, sizeof(text)));
     socket_close(s->listener);
     mem_free(s);
     return false;

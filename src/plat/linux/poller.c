@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "plat/poller.h"
 #include "plat/clock.h"
+#include "plat/socket.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -50,7 +51,7 @@ bool poller_add(struct poller *p, int fd, void *data, struct error *err)
         return true;
     if (errno == EPERM)
         return fail(err, ERR_UNSUPPORTED, "descriptor %d is always ready", fd);
-    return fail_os(err, errno, "epoll_ctl of descriptor %d", fd);
+    return socket_fail(err, errno);
 }
 
 bool poller_watch(struct poller *p, int fd, uint32_t wanted, void *data, struct error *err)

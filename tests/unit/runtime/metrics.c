@@ -127,6 +127,36 @@ TEST(metrics_of_a_runtime_are_text_for_whoever_takes_it)
     bytes_deinit(&text);
 }
 
+static enum socket_call bad_call;
+
+static int fail_always(enum socket_call call, int fd, size_t *size)
+{
+    (void)fd, (void)size;
+    return call == bad_call ? ENOBUFS : 0;
+}
+
+/* Whatever the system refuses is said, with the address. */
+TEST(metrics_that_cannot_be_served_are_an_error)
+{
+    static const enum socket_call calls[] = {SOCKET_CALL_OPEN, SOCKET_CALL_OPTION, SOCKET_CALL_BIND,
+                                             SOCKET_CALL_LISTEN, SOCKET_CALL_NAME};
+    struct lunatic_runtime *rt;
+    struct lunatic_error err;
+    bool ok;
+
+    CHECK(lunatic_runtime_new(NULL, &rt, &err));
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        bad_call = calls[i];
+        socket_set_fault(fail_always);
+        ok = lunatic_runtime_serve_metrics(rt, "127.0.0.1:0", NULL, 0, &err);
+        socket_set_fault(NULL);
+        CHECK(!ok && err.code == LUNATIC_ERROR_SYSTEM);
+        CHECK_TEXT(err.text, "metrics at 127.0.0.1:0: No buffer space available (os error 105)");
+    }
+    CHECK(lunatic_runtime_serve_metrics(rt, "127.0.0.1:0", NULL, 0, &err));
+    lunatic_runtime_free(rt);
+}
+
 TEST(metrics_are_served_once_a_runtime)
 {
     struct lunatic_runtime *rt, *other;
