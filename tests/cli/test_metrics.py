@@ -225,6 +225,16 @@ class MetricsTest(CliTest):
             dashboard = json.load(f)
         expressions = [t["expr"] for panel in dashboard["panels"] for t in panel.get("targets", [])]
         self.assertGreater(len(expressions), 20)
+        values = {"job": set(), "instance": set()}  # which Prometheus adds
+        for family in self.scrape(at).values():
+            for _, labels in family.samples:
+                for label, value in labels:
+                    values.setdefault(label, set()).add(value)
+        for expression in expressions + alerts:
+            for label in re.findall(r"(\w+)\s*=~?\s*\"", expression) + re.findall(r"by \((\w+)\)", expression):
+                self.assertIn(label, values, expression)
+            for label, wanted in re.findall(r"(\w+)\s*=~?\s*\"([\w|]+)\"", expression):
+                self.assertLessEqual(set(wanted.split("|")), values[label], expression)
         for expression in expressions:
             for name in re.findall(r"\b(?:lunatic|process)_\w+\b(?!\s*=|\))", expression):
                 base = re.sub(r"_(bucket|sum|count)$", "", name)
