@@ -31,6 +31,21 @@ failed:
     return socket_fail(err, e);
 }
 
+enum net_result listener_refuse(struct listener *l, struct worker *w, struct task *t,
+                                struct error *err)
+{
+    enum net_result r;
+
+    for (;;) {
+        net_socket_before(&l->socket, IO_READ);
+        if (socket_can_accept(net_socket_fd(&l->socket)))
+            return NET_FAILED;
+        r = net_socket_wait(&l->socket, IO_READ, w, t, err);
+        if (r != NET_DONE)
+            return r;
+    }
+}
+
 enum net_result listener_accept(struct listener *l, struct worker *w, struct task *t,
                                 struct stream **out, struct error *err)
 {
@@ -42,7 +57,7 @@ enum net_result listener_accept(struct listener *l, struct worker *w, struct tas
     for (;;) {
         if (!net_reserve(n)) {
             socket_fail(err, EMFILE);
-            return NET_FAILED;
+            return listener_refuse(l, w, t, err);
         }
         net_socket_before(&l->socket, IO_READ);
         e = socket_accept(net_socket_fd(&l->socket), &fd, &peer);
@@ -51,7 +66,8 @@ enum net_result listener_accept(struct listener *l, struct worker *w, struct tas
         net_unreserve(n);
         if (e != EAGAIN) {
             socket_fail(err, e);
-            return NET_FAILED;
+            /* For want of a descriptor the system has not looked whether there is a connection. */
+            return e == EMFILE || e == ENFILE ? listener_refuse(l, w, t, err) : NET_FAILED;
         }
         r = net_socket_wait(&l->socket, IO_READ, w, t, err);
         if (r != NET_DONE)

@@ -19,6 +19,11 @@ bool listener_open(struct net *n, const struct socket_address *at, struct listen
  * (EBUSY for others). After NET_WAIT: again, or listener_leave. */
 enum net_result listener_accept(struct listener *l, struct worker *w, struct task *t,
                                 struct stream **out, struct error *err) MUST_USE;
+/* For a caller that has no room for one more: the same, but the connection is left waiting and the
+ * call fails; `err` stays as it is then, with the caller's words. Who asks at a limit is told when
+ * somebody comes, and not before. */
+enum net_result listener_refuse(struct listener *l, struct worker *w, struct task *t,
+                                struct error *err) MUST_USE;
 void listener_leave(struct listener *l, struct task *t);
 
 /* Closes it: those that wait to be accepted are refused. NULL is harmless. Any thread. */

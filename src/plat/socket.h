@@ -46,6 +46,9 @@ int socket_listen(const struct socket_address *at, int *fd) MUST_USE;
 /* Accepts one connection; `peer` is where it comes from. */
 int socket_accept(int listener, int *fd, struct socket_address *peer) MUST_USE;
 
+/* Whether a connection waits to be accepted, or a failure to be told. */
+bool socket_can_accept(int listener) MUST_USE;
+
 /* Begins to connect: 0, connected already; EINPROGRESS: `*fd` is a socket too, that is ready for
  * writing when socket_connected can tell how it went; else there is no socket. */
 int socket_connect(const struct socket_address *to, int *fd) MUST_USE;

@@ -92,7 +92,7 @@ struct outcome host_networking_tcp_accept(struct guest *g, uint64_t listener, ui
     if (!guest_range(g, stream_out, 8) || !guest_range(g, peer_out, 8))
         return guest_trap_range(g);
     r = net_has_room(g, &err) ? listener_accept(l->listener, guest_worker(g), &p->task, &s, &err)
-                              : NET_FAILED;
+                              : listener_refuse(l->listener, guest_worker(g), &p->task, &err);
     if (r == NET_WAIT) {
         if (p->wait.kind == WAIT_NONE)
             wait_begin(p, WAIT_NET_ACCEPT, DEADLINE_NEVER, cancel_accept, l);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -194,6 +195,13 @@ int socket_accept(int listener, int *fd, struct socket_address *peer)
         return errno;
     from_system(&address, peer);
     return 0;
+}
+
+bool socket_can_accept(int listener)
+{
+    struct pollfd p = {.fd = listener, .events = POLLIN};
+
+    return poll(&p, 1, 0) != 0;
 }
 
 int socket_connect(const struct socket_address *to, int *fd)

@@ -325,6 +325,30 @@ TEST(every_system_call_of_sockets_may_fail)
         CHECK(seen[call]);
 }
 
+/* For want of a descriptor accept fails although nobody has come: that is told when somebody does.
+ */
+TEST(an_accept_without_a_descriptor_waits_for_a_connection)
+{
+    struct world x;
+    struct stream *mine, *s;
+    enum net_result r;
+
+    CHECK(begin(&x));
+    arm(SOCKET_CALL_ACCEPT, EMFILE, 0);
+    CHECK(listener_accept(x.listener, NULL, &x.task, &s, &x.err) == NET_WAIT && disarm());
+    listener_leave(x.listener, &x.task);
+    CHECK(connect_once(&x, &mine) == NET_DONE);
+    arm(SOCKET_CALL_ACCEPT, EMFILE, 0);
+    CHECK(listener_accept(x.listener, NULL, &x.task, &s, &x.err) == NET_FAILED && disarm());
+    CHECK_TEXT(x.err.text, "Too many open files (os error 24)");
+    while ((r = listener_accept(x.listener, NULL, &x.task, &s, &x.err)) == NET_WAIT)
+        scheduler_poll_once(x.scheduler);
+    CHECK(r == NET_DONE);
+    stream_free(s);
+    stream_free(mine);
+    end(&x);
+}
+
 /* Without TCP_NODELAY a stream is slower, and that is no reason to have none. */
 TEST(a_stream_that_must_delay_is_one)
 {

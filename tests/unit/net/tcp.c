@@ -139,6 +139,39 @@ TEST(sockets_in_all_are_limited)
     single_deinit(&x);
 }
 
+/* Who accepts at the limit waits for a connection, and is told then that there is no room. */
+TEST(a_listener_at_the_limit_waits)
+{
+    struct single x;
+    struct listener *l;
+    struct stream *s = NULL;
+    struct error err;
+    enum net_result r;
+    int fd, e;
+
+    single_init(&x);
+    CHECK(listener_open(&x.net, &loopback, &l, &err));
+    x.net.socket_count_max = 1;
+    CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_WAIT);
+    CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_WAIT);
+    e = socket_connect(&l->local, &fd);
+    CHECK(e == 0 || e == EINPROGRESS);
+    while ((r = listener_accept(l, NULL, &x.task, &s, &err)) == NET_WAIT)
+        scheduler_poll_once(x.scheduler);
+    CHECK(r == NET_FAILED);
+    CHECK_TEXT(err.text, "Too many open files (os error 24)");
+    CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_FAILED); /* it is there still */
+    x.net.socket_count_max = 2;
+    CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_DONE);
+    x.net.socket_count_max = 1;
+    CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_WAIT);
+    listener_leave(l, &x.task);
+    socket_close(fd);
+    stream_free(s);
+    listener_free(l);
+    single_deinit(&x);
+}
+
 TEST(nothing_is_left_when_memory_is_gone)
 {
     struct single x;
