@@ -9,6 +9,12 @@
 // expect: with the message it goes: 0
 // expect: 38 traps, none missed
 // expect: the socket is untouched
+// error: lunatic::networking::udp_receive: a pointer leaves the memory
+// error: lunatic::networking::clone_udp_socket: unknown id of a socket
+// error: lunatic::message::take_udp_socket: there is no such socket at this index
+// no-error: failed: unknown
+// no-error: failed: a pointer
+// no-error: failed: there is no
 #include <lunatic.h>
 #include <lunatic/host.h>
 #include <lunatic/net.h>
