@@ -125,6 +125,7 @@ bool bonds_remove(struct bonds *b, struct actors *a, enum bond_kind kind, uint64
 void bonds_drop_first(struct bonds *b, struct actors *a)
 {
     struct bond *first = b->first;
+    uint32_t worker = actors_worker(a);
 
     mem_free(b->index);
     b->index = NULL;
@@ -135,7 +136,9 @@ void bonds_drop_first(struct bonds *b, struct actors *a)
         b->last = NULL;
     b->count--;
     b->link_count -= first->kind == BOND_LINK;
-    pool_give(&a->bonds, actors_worker(a), first);
+    if (first->kind == BOND_LINK)
+        counts_add(&a->counts, worker, COUNT_LINKS_ENDED, 1);
+    pool_give(&a->bonds, worker, first);
 }
 
 void bonds_deinit(struct bonds *b, struct actors *a)

@@ -145,6 +145,19 @@ TEST(failure_of_a_linked_child_becomes_a_message_with_the_links_tag)
     }
 }
 
+/* Both ends of a link are counted when it is made, and when a process ends that has it. */
+TEST(links_end_with_their_processes_in_what_is_counted)
+{
+    struct world w;
+
+    CHECK(world_open(&w, 3));
+    world_spawn(&w, parent_tolerant, 0, 1);
+    CHECK(world_run(&w));
+    CHECK(counts_sum(&w.actors.counts, COUNT_LINKS_MADE) == 2);
+    CHECK(counts_sum(&w.actors.counts, COUNT_LINKS_ENDED) == 2);
+    CHECK(world_close(&w));
+}
+
 /* 3.3 (LinkDied, Normal); 11 A4: invisible. */
 TEST(normal_end_of_a_linked_child_is_invisible)
 {
