@@ -103,6 +103,14 @@ void call_sleep(uint64_t ns)
         leave(c, ns);
 }
 
+int call_busy(void)
+{
+    struct sqlite_call *c = running();
+
+    return c && atomic_load_explicit(&c->is_unwanted, memory_order_relaxed) ? SQLITE_INTERRUPT
+                                                                            : SQLITE_BUSY;
+}
+
 /* ---- running ---- */
 
 static void enter(void *arg)
@@ -157,9 +165,14 @@ static void forget(struct sqlite_call *c)
 static void job_discard(struct offload_job *job)
 {
     struct sqlite_call *c = CONTAINER_OF(job, struct sqlite_call, job);
+    struct database *db = database_of(c);
 
     if (c->state == CALL_NEW || c->state == CALL_DONE) {
+        bool opens = c->work == database_work_open;
+
         forget(c);
+        if (opens) /* the process that was to have it */
+            resource_unref(&db->resource);
         return;
     }
     c->job.run = job_run;

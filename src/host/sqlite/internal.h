@@ -219,6 +219,10 @@ void call_leave_worker(void);
 void call_look_at_clock(void);
 void call_sleep(uint64_t ns);
 
+/* What SQLite is told of a lock that somebody else has: SQLITE_BUSY, after which it may sleep and
+ * try again, or SQLITE_INTERRUPT if nobody waits for the call any more. */
+int call_busy(void);
+
 /* ---- value.c: what guests and SQLite exchange ---- */
 
 /* Binds a list. False: `*words` say what is wrong with it (static), or are NULL: SQLite's `code`

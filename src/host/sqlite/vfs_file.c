@@ -139,7 +139,7 @@ static int file_size_(sqlite3_file *file, sqlite3_int64 *out)
 
 static int lock_result(enum file_error e)
 {
-    return e == FERR_OK ? SQLITE_OK : e == FERR_AGAIN ? SQLITE_BUSY : SQLITE_IOERR_LOCK;
+    return e == FERR_OK ? SQLITE_OK : e == FERR_AGAIN ? call_busy() : SQLITE_IOERR_LOCK;
 }
 
 static int lock_shared(struct sqlite_file *f)

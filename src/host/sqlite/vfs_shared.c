@@ -79,7 +79,7 @@ static int index_new(const struct sqlite_file *f, const struct file_info *info,
         e = file_lock(x->fd, FILE_LOCK_EXCLUSIVE, PROGRAMS_LOCK, 1);
     if (e) {
         index_free(x);
-        return e == FERR_AGAIN ? SQLITE_BUSY : SQLITE_IOERR_SHMOPEN;
+        return e == FERR_AGAIN ? call_busy() : SQLITE_IOERR_SHMOPEN;
     }
     (void)file_copy_access(f->fd, x->fd); /* at worst it is what new files are */
     *out = x;
@@ -187,7 +187,7 @@ int sqlite_index_lock(sqlite3_file *file, int offset, int count, int flags)
     }
     for (int i = offset; i < offset + count; i++) {
         if (conflicts(f, i, exclusive)) {
-            code = SQLITE_BUSY;
+            code = call_busy();
             goto out;
         }
     }
