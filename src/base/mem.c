@@ -13,6 +13,13 @@ void mem_fail_after(size_t n)
     atomic_store_explicit(&fail_countdown, n, memory_order_relaxed);
 }
 
+bool mem_fail_is_due(void)
+{
+    size_t n = atomic_load_explicit(&fail_countdown, memory_order_relaxed);
+
+    return n != 0 && n <= SIZE_MAX / 2; /* when it has passed 0, it counts on */
+}
+
 size_t mem_allocation_count(void)
 {
     return allocations;

@@ -34,6 +34,9 @@ void mem_free(void *ptr);
  * Tests only; the count is one for the whole program. */
 void mem_fail_after(size_t n);
 
+/* Whether that call has not come yet. */
+bool mem_fail_is_due(void);
+
 /* How many allocations the calling thread has made so far, for tests that bound them. */
 size_t mem_allocation_count(void);
 

@@ -240,4 +240,27 @@ bool file_listens(int fd);
  * Blocks until there is one. */
 enum file_error file_accept(int fd, int *out);
 
+/* ---- faults, for tests ---- */
+
+/* What the functions of file.h, file_path.h and file_lock.h that databases use ask of the system.
+ */
+enum file_call {
+    FILE_CALL_OPEN,     /* file_root_open, file_path_open, file_open_unnamed */
+    FILE_CALL_READ,     /* file_read */
+    FILE_CALL_WRITE,    /* file_write */
+    FILE_CALL_SYNC,     /* file_sync */
+    FILE_CALL_SET_SIZE, /* file_set_size */
+    FILE_CALL_UNLINK,   /* file_path_unlink, file_path_remove_directory */
+    FILE_CALL_LOCK,     /* file_lock, file_is_locked */
+    FILE_CALL_GET_INFO, /* file_get_info, and what is built on it */
+};
+#define FILE_CALLS 8
+
+/* Decides what happens to a call instead of, or before, the system's: an errno is what the call is
+ * made to say; 0 lets it through, a read or a write with at most `*size` bytes, which it may make
+ * fewer (at least 1). What is tried again after EINTR asks again. Any thread calls it. NULL: no
+ * faults. Tests only. */
+typedef int file_fault_fn(enum file_call call, size_t *size);
+void file_set_fault(file_fault_fn *fault);
+
 #endif

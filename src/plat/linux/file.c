@@ -3,6 +3,7 @@
 /* Files by descriptor, on Linux. */
 #include "plat/file.h"
 #include "plat/linux/file_errno.h"
+#include "plat/linux/file_fault.h"
 #include "plat/vmem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +67,13 @@ static const struct {
     {EXDEV, FERR_XDEV, "on different file systems"},
     {0, FERR_NOTCAPABLE, "right missing"},
 };
+
+file_fault_fn *_Atomic file_fault;
+
+void file_set_fault(file_fault_fn *fault)
+{
+    atomic_store(&file_fault, fault);
+}
 
 enum file_error file_error_from(int errnum)
 {
@@ -163,6 +171,31 @@ static int pieces_to_iov(const struct file_piece *pieces, size_t count, struct i
     return (int)n;
 }
 
+/* Cuts what is behind `size` bytes; how many pieces are left. */
+static int cut(struct iovec *iov, int n, size_t size)
+{
+    for (int i = 0; i < n; i++) {
+        if (iov[i].iov_len >= size) {
+            iov[i].iov_len = size;
+            return i + 1;
+        }
+        size -= iov[i].iov_len;
+    }
+    return n;
+}
+
+/* Whether the call fails, or has less to do. */
+static bool is_faulty(enum file_call call, struct iovec *iov, int *n)
+{
+    size_t size = SIZE_MAX;
+
+    if (file_fails(call, &size))
+        return true;
+    if (UNLIKELY(size != SIZE_MAX))
+        *n = cut(iov, *n, size);
+    return false;
+}
+
 enum file_error file_read(int fd, const struct file_piece *pieces, size_t count, int64_t offset,
                           bool cached, size_t *size)
 {
@@ -171,7 +204,9 @@ enum file_error file_read(int fd, const struct file_piece *pieces, size_t count,
     ssize_t got;
 
     do {
-        got = preadv2(fd, iov, n, offset, cached ? RWF_NOWAIT : 0);
+        got = is_faulty(FILE_CALL_READ, iov, &n)
+                  ? -1
+                  : preadv2(fd, iov, n, offset, cached ? RWF_NOWAIT : 0);
         if (got < 0 && cached && (errno == EOPNOTSUPP || errno == ENOSYS))
             errno = EAGAIN; /* it cannot promise not to block */
         else if (got < 0 && offset < 0 &&
@@ -190,7 +225,9 @@ enum file_error file_write(int fd, const struct file_piece *pieces, size_t count
     ssize_t put;
 
     do {
-        put = offset < 0 ? writev(fd, iov, n) : pwritev(fd, iov, n, offset);
+        put = is_faulty(FILE_CALL_WRITE, iov, &n) ? -1
+              : offset < 0                        ? writev(fd, iov, n)
+                                                  : pwritev(fd, iov, n, offset);
     } while (put < 0 && errno == EINTR);
     *size = put < 0 ? 0 : (size_t)put;
     return put < 0 ? file_error_from(errno) : FERR_OK;
@@ -291,7 +328,7 @@ enum file_error file_get_info(int fd, struct file_info *out)
 {
     struct stat st;
 
-    if (fstat(fd, &st) != 0)
+    if (file_fails(FILE_CALL_GET_INFO, NULL) || fstat(fd, &st) != 0)
         return file_error_from(errno);
     *out = (struct file_info){
         .device = st.st_dev,
@@ -309,9 +346,14 @@ enum file_error file_get_info(int fd, struct file_info *out)
 
 enum file_error file_set_size(int fd, uint64_t size)
 {
+    int rc;
+
     if (size > INT64_MAX)
         return FERR_INVAL;
-    return result(ftruncate(fd, (off_t)size));
+    do {
+        rc = file_fails(FILE_CALL_SET_SIZE, NULL) ? -1 : ftruncate(fd, (off_t)size);
+    } while (rc != 0 && errno == EINTR);
+    return result(rc);
 }
 
 enum file_error file_allocate(int fd, uint64_t offset, uint64_t size)
@@ -338,7 +380,7 @@ enum file_error file_sync(int fd, bool data_only)
     int rc;
 
     do {
-        rc = data_only ? fdatasync(fd) : fsync(fd);
+        rc = file_fails(FILE_CALL_SYNC, NULL) ? -1 : data_only ? fdatasync(fd) : fsync(fd);
     } while (rc != 0 && errno == EINTR);
     return result(rc);
 }
@@ -349,6 +391,8 @@ enum file_error file_open_unnamed(int *out)
     const char *const folders[] = {own && own[0] == '/' ? own : "/var/tmp", "/var/tmp", "/tmp"};
     int fd = -1;
 
+    if (file_fails(FILE_CALL_OPEN, NULL))
+        return file_error_from(errno);
     for (size_t i = 0; fd < 0 && i < ARRAY_COUNT(folders); i++) {
         char path[PATH_MAX];
 

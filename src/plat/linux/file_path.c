@@ -3,6 +3,7 @@
 /* Paths that cannot leave a directory, on Linux: openat2, or the walk of file_walk.c. */
 #include "plat/file_path.h"
 #include "plat/linux/file_errno.h"
+#include "plat/linux/file_fault.h"
 #include "plat/linux/file_walk.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -91,7 +92,7 @@ static enum file_error error_below(int errnum)
 
 enum file_error file_root_open(const char *path, int *out)
 {
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = file_fails(FILE_CALL_OPEN, NULL) ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0)
         return file_error_from(errno);
@@ -119,7 +120,9 @@ enum file_error file_path_open(int dir, const char *path, unsigned flags, int *o
     }
     system |= flags & FILE_OPEN_DIRECTORY ? O_DIRECTORY : 0;
     system |= flags & FILE_OPEN_FOLLOW ? 0 : O_NOFOLLOW;
-    fd = open_below(dir, path, system, 0666, flags & FILE_OPEN_CACHED);
+    fd = file_fails(FILE_CALL_OPEN, NULL)
+             ? -errno
+             : open_below(dir, path, system, 0666, flags & FILE_OPEN_CACHED);
     if (fd < 0)
         return error_below(-fd);
     if (!(flags & FILE_OPEN_HANDLE) && is_of_a_process(fd)) {
@@ -239,7 +242,7 @@ static enum file_error remove_place(int dir, const char *path, int flags)
 
     if (e)
         return e;
-    e = place_result(unlinkat(p.dir, p.name, flags));
+    e = place_result(file_fails(FILE_CALL_UNLINK, NULL) ? -1 : unlinkat(p.dir, p.name, flags));
     place_close(&p);
     return e;
 }
