@@ -3,6 +3,8 @@
 #include "host/net/internal.h"
 #include "host/sqlite/internal.h"
 #include "host/sqlite/sqlite.h"
+#include "proc/output.h"
+#include <inttypes.h>
 #include <stdio.h>
 
 #define UNKNOWN "unknown connection id"
@@ -21,6 +23,19 @@ static struct outcome open_failed(struct guest *g, uint32_t id_out, const char *
     return done(1);
 }
 
+/* The crate does not look at ids: it asks for none, and uses number 0 whatever it has opened. */
+static void warn_of_second(struct guest *g, const struct database *db)
+{
+    struct environment *e = g->process->environment;
+    uint64_t id = process_id(g->process);
+
+    if (output_wants_reports(e))
+        output_report(e, id, "sqlite",
+                      "Process %" PRIu64 " has opened '%s', but goes on using the database that it "
+                      "opened first: the library knows one connection",
+                      id, db->path);
+}
+
 static struct outcome opened(struct guest *g, struct database *db, uint32_t id_out)
 {
     struct sqlite_call *c = &db->call;
@@ -34,6 +49,8 @@ static struct outcome opened(struct guest *g, struct database *db, uint32_t id_o
             return open_failed(g, id_out, "no memory, or too many objects are held");
         }
         guest_write_u64(g, id_out, id);
+        if (UNLIKELY(id_out == 0 && id > 0))
+            warn_of_second(g, db);
         return done(0);
     }
     if (db->is_refused)
