@@ -504,17 +504,40 @@ lun_process lun_spawn_stream(lun_stream_entry *fn, lun_stream *stream, const voi
     return lun_spawn_stream_(LUN_BYTES_, (lun_fn_ *)fn, stream, data, size);
 }
 
+/* Whether what has just failed, to accept, fails again if it is tried at once. A handshake is a
+ * matter of the one who made it: whoever sends nonsense must not keep the others waiting. Not so if
+ * the words are the system's that there are no descriptors (ENFILE, EMFILE) or no memory (ENOMEM,
+ * ENOBUFS), by Linux's numbers, which are in them. */
+static bool fails_again(const lun_listener *listener)
+{
+    const char *number = strstr(lun_error_text(), "(os error ");
+
+    if (listener->kind != LUN_TLS_)
+        return true;
+    switch (number ? atoi(number + strlen("(os error ")) : 0) {
+    case 12:
+    case 23:
+    case 24:
+    case 105:
+        return true;
+    default:
+        return false;
+    }
+}
+
 _Noreturn void lun_serve_(const lun_listener *listener, enum lun_shape_ shape, lun_fn_ *fn,
                           const void *data, size_t size)
 {
     lun_stream stream;
 
     for (;;) {
-        if (lun_accept(listener, &stream, NULL) == 0 &&
-            lun_spawn_stream_(shape, fn, &stream, data, size) != 0)
+        bool is_accepted = lun_accept(listener, &stream, NULL) == 0;
+
+        if (is_accepted && lun_spawn_stream_(shape, fn, &stream, data, size) != 0)
             continue;
         fprintf(stderr, "a connection failed: %s\n", lun_error_text());
-        lun_sleep(PAUSE_MS);
+        if (is_accepted || fails_again(listener))
+            lun_sleep(PAUSE_MS);
     }
 }
 

@@ -113,6 +113,16 @@ class TlsEcho(ServerTest):
         s.sendall(b"hello")
         self.assertEqual(receive(s, 5), b"hello")
 
+    def test_a_thousand_who_talk_nonsense_hold_up_nobody_for_long(self):
+        """Each failure once cost a tenth of a second, in which nobody was accepted: 100 s in all, more than a client waits."""
+        for _ in range(1000):
+            with self.connect() as s:
+                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        s = self.wrapped(self.connect())
+        self.addCleanup(s.close)
+        s.sendall(b"hello")
+        self.assertEqual(receive(s, 5), b"hello")
+
     def test_a_program_connects_and_believes_what_it_is_told_to(self):
         wasm = self.compile(CLIENT, "client")
 

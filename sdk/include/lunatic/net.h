@@ -173,7 +173,7 @@ lun_process lun_spawn_stream(lun_stream_entry *fn, lun_stream *stream, const voi
 
 /* Accepts connections for ever and runs `fn` for each in a process of its own, as above. One that
  * fails, for want of descriptors or of memory say, is reported on standard error, and after a
- * tenth of a second the next is tried. */
+ * tenth of a second the next is tried; after a handshake of TLS that failed, at once. */
 #define LUN_SERVE(listener, fn, argument)                                                          \
     lun_serve_((listener), LUN_ONE_, LUN_FNS_(fn, argument), (argument), sizeof *(argument))
 _Noreturn void lun_serve(const lun_listener *listener, lun_stream_entry *fn, const void *data,
