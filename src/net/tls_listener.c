@@ -142,6 +142,17 @@ enum net_result tls_listener_accept(struct tls_listener *l, struct worker *w, st
     return NET_WAIT;
 }
 
+enum net_result tls_listener_refuse(struct tls_listener *l, struct worker *w, struct task *t,
+                                    struct error *err)
+{
+    uint32_t count;
+
+    spinlock_lock(&l->lock);
+    count = l->count;
+    spinlock_unlock(&l->lock);
+    return count > 0 ? NET_FAILED : listener_refuse(l->tcp, w, t, err);
+}
+
 void tls_listener_leave(struct tls_listener *l, struct task *t)
 {
     spinlock_lock(&l->lock);

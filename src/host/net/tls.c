@@ -148,7 +148,7 @@ struct outcome host_networking_tls_accept(struct guest *g, uint64_t listener, ui
         return guest_trap_range(g);
     r = net_has_room(g, &err)
             ? tls_listener_accept(l->listener, guest_worker(g), &p->task, room(g), &s, &err)
-            : NET_FAILED;
+            : tls_listener_refuse(l->listener, guest_worker(g), &p->task, &err);
     if (r == NET_WAIT) {
         if (p->wait.kind == WAIT_NONE)
             wait_begin(p, WAIT_NET_TLS_ACCEPT, DEADLINE_NEVER, cancel_accept, l);
