@@ -15,6 +15,7 @@
 // no-error: failed: unknown
 // no-error: failed: a pointer
 // no-error: failed: there is no
+#include "check.h"
 #include <lunatic.h>
 #include <lunatic/host.h>
 #include <lunatic/net.h>
@@ -306,22 +307,9 @@ static void untouched(void)
 
 int main(void)
 {
-    int traps = 0, missed = 0, i, result;
-
     ids();
     messages();
-    lun_die_with_links(false);
-    for (i = 0; i < 38; i++) {
-        lun_task task = LUN_START(attempt, &i, &result);
-
-        if (lun_wait(&task, LUN_FOREVER) == 0) {
-            printf("%d did not trap\n", i);
-            missed++;
-        } else {
-            traps++;
-        }
-    }
-    printf("%d traps, %s missed\n", traps, missed ? "some" : "none");
+    COUNT_TRAPS(attempt, 38);
     untouched();
     return 0;
 }

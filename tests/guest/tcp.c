@@ -11,23 +11,13 @@
 // expect: messages: ok
 // expect: errors: ok
 // expect: IPv6: ok
+#include "check.h"
 #include <lunatic.h>
 #include <lunatic/host.h>
 #include <lunatic/net.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void fails(int line, const char *what)
-{
-    printf("line %d: %s (%s)\n", line, what, lun_error_text());
-    exit(1);
-}
-#define CHECK(what)                                                                                \
-    do {                                                                                           \
-        if (!(what))                                                                               \
-            fails(__LINE__, #what);                                                                \
-    } while (0)
 
 static lun_listener listener;
 static lun_address at;

@@ -14,6 +14,7 @@
 // error: lunatic::networking::get_peek_timeout: unknown id of a socket
 // error: lunatic::message::push_tcp_stream: there is no current data message
 // error: lunatic::message::take_tls_stream: there is no such socket at this index
+#include "check.h"
 #include <lunatic.h>
 #include <lunatic/host.h>
 #include <lunatic/net.h>
@@ -202,20 +203,7 @@ static void untouched(void)
 
 int main(void)
 {
-    int traps = 0, missed = 0, i, result;
-
-    lun_die_with_links(false);
-    for (i = 0; i < 34; i++) {
-        lun_task task = LUN_START(attempt, &i, &result);
-
-        if (lun_wait(&task, LUN_FOREVER) == 0) {
-            printf("%d did not trap\n", i);
-            missed++;
-        } else {
-            traps++;
-        }
-    }
-    printf("%d traps, %s missed\n", traps, missed ? "some" : "none");
+    COUNT_TRAPS(attempt, 34);
     untouched();
     return 0;
 }
