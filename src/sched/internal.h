@@ -162,8 +162,8 @@ void core_push(struct core *c, struct task *t, bool is_woken);
 void scheduler_push(struct scheduler *s, struct task *t);
 /* Stops the slice that `c` is in, unless the last poke was a moment ago. The lock is held. */
 void core_poke(struct core *c);
-/* Gets one idle worker to look for work, if there is one. Any thread. */
-void scheduler_notify(struct scheduler *s);
+/* Gets one idle worker but `caller` to look for work, if there is one. Own thread of `caller`. */
+void scheduler_notify(struct scheduler *s, const struct core *caller);
 /* scheduler_stop for those who hold the scheduler's lock. */
 void scheduler_stop_locked(struct scheduler *s);
 
@@ -175,7 +175,7 @@ static inline struct task *core_slot(const struct core *c)
 static inline void core_notify_if_idle(struct core *c)
 {
     if (UNLIKELY(atomic_load_explicit(&c->pub.scheduler->idle_count, memory_order_relaxed) > 0))
-        scheduler_notify(c->pub.scheduler);
+        scheduler_notify(c->pub.scheduler, c);
 }
 
 /* The next task of its own queues, and of single ones; NULL: none. Own thread. */

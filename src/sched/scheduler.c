@@ -118,13 +118,16 @@ static bool core_start(struct core *c)
     return true;
 }
 
-/* The first of the idle, out of their list. If it has a thread yet it is returned, to be woken when
- * the lock is free again (who is woken may run at once, on the same core, and wants it); else it
- * gets one. The lock is held. */
-static struct core *call_idle(struct scheduler *s)
+/* The first of the idle but the caller (NULL: he is no worker; one that has just slept is still
+ * among them), out of their list. If it has a thread yet it is returned, to be woken when the lock
+ * is free again (who is woken may run at once, on the same core, and wants it); else it gets one.
+ * The lock is held. */
+static struct core *call_idle(struct scheduler *s, const struct core *caller)
 {
     struct core *c = s->idle;
 
+    if (c && c == caller)
+        c = c->idle_next;
     if (!c)
         return NULL;
     idle_remove(s, c);
@@ -201,7 +204,7 @@ void scheduler_push(struct scheduler *s, struct task *t)
     /* Whoever goes to sleep enters the list under the lock and looks at the queue after that, so
      * one of the two sees the other. Before scheduler_run there is nobody to wake. */
     if (s->idle && s->running_count > 0)
-        c = call_idle(s);
+        c = call_idle(s, NULL);
     else if (atomic_load_explicit(&s->cores[t->worker].is_busy, memory_order_relaxed))
         core_poke(&s->cores[t->worker]);
     /* The task may be what somebody waits for before he frees the scheduler. */
@@ -215,14 +218,14 @@ void scheduler_push(struct scheduler *s, struct task *t)
     }
 }
 
-void scheduler_notify(struct scheduler *s)
+void scheduler_notify(struct scheduler *s, const struct core *caller)
 {
     struct core *c;
 
     if (atomic_load_explicit(&s->searching, memory_order_relaxed) > 0 || scheduler_stopping(s))
         return; /* one looks already, and calls the next if it finds more than it needs */
     mutex_lock(&s->lock);
-    c = call_idle(s);
+    c = call_idle(s, caller);
     mutex_unlock(&s->lock);
     if (c)
         poller_wake(&c->poller);
