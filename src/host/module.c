@@ -57,6 +57,8 @@ static bool compile(struct host_module *m, enum host_variant v, struct bytes *re
         return false;
     }
     if (!program_new(m->module, code, &linking, &program, report, err)) {
+        m->charged -= code_memory(code);
+        mem_uncharge(code_memory(code));
         code_free(code);
         return false;
     }

@@ -145,12 +145,23 @@ enum net_result tls_listener_accept(struct tls_listener *l, struct worker *w, st
 enum net_result tls_listener_refuse(struct tls_listener *l, struct worker *w, struct task *t,
                                     struct error *err)
 {
+    struct error why;
     uint32_t count;
+    struct stream *s = take_ended(l, t, &count);
 
-    spinlock_lock(&l->lock);
-    count = l->count;
-    spinlock_unlock(&l->lock);
-    return count > 0 ? NET_FAILED : listener_refuse(l->tcp, w, t, err);
+    if (!s)
+        return listener_refuse(l->tcp, w, t, err);
+    listener_leave(l->tcp, t);
+    if (tls_handshake(s, t, &why) == NET_DONE) { /* it stays the first */
+        spinlock_lock(&l->lock);
+        list_push_front(&l->ended, tls_link(s));
+        l->count++;
+        spinlock_unlock(&l->lock);
+        return NET_FAILED;
+    }
+    *err = why; /* to tell of one that has failed takes no room */
+    stream_free(s);
+    return NET_FAILED;
 }
 
 void tls_listener_leave(struct tls_listener *l, struct task *t)

@@ -28,8 +28,9 @@ const struct socket_address *tls_listener_local(const struct tls_listener *l);
 enum net_result tls_listener_accept(struct tls_listener *l, struct worker *w, struct task *t,
                                     uint64_t count_max, struct stream **out, struct error *err)
     MUST_USE;
-/* For a caller that has no room for one more: NET_WAIT until a connection comes or one is there
- * already, NET_FAILED then, with the caller's words in `err` (see listener_refuse). */
+/* For a caller that has no room for one more: NET_FAILED when a connection waits or a session is
+ * complete, with the caller's words in `err` (see listener_refuse), or when a handshake has failed,
+ * with its words. */
 enum net_result tls_listener_refuse(struct tls_listener *l, struct worker *w, struct task *t,
                                     struct error *err) MUST_USE;
 void tls_listener_leave(struct tls_listener *l, struct task *t);
