@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* A child's configuration, cut down to its parent's. */
 #include "base/mem.h"
+#include "base/printable.h"
 #include "proc/budget.h"
 #include "proc/config.h"
 #include "proc/path.h"
@@ -19,7 +20,8 @@ static void take_smaller(uint64_t *limit, uint64_t parent)
 
 static void note(struct bytes *lost, const char *what, const char *name)
 {
-    if (lost && !bytes_printf(lost, "%s%s%s", lost->size ? ", " : "", what, name))
+    if (lost && !(bytes_printf(lost, "%s%s", lost->size ? ", " : "", what) &&
+                  printable_append(lost, slice_text(name), PRINTABLE_ONE_LINE)))
         lost->size = 0; /* only words */
 }
 

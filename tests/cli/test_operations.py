@@ -70,6 +70,23 @@ int main(void)
 }
 """
 
+# A directory that its child does not get, with such a path.
+FORGES_DIRECTORY = r"""
+#include <lunatic.h>
+#include <lunatic/host.h>
+#include <string.h>
+static void child(void) {}
+int main(void)
+{
+    static const char path[] = "/nowhere\n[forged\033[31m";
+    uint64_t config = lunatic_process_create_config(), id;
+    lunatic_process_config_set_can_spawn_processes(config, 1);
+    lunatic_wasi_config_config_preopen_dir(config, LUN_ADDRESS(path), sizeof path - 1);
+    return lunatic_process_spawn(0, config, LUN_OWN, LUN_ADDRESS("child"), 5, 0, 0, LUN_ADDRESS(&id)) == 0 ? 0 : 1;
+}
+__attribute__((export_name("child"))) void exported(void) { child(); }
+"""
+
 
 def ignore_int():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -274,6 +291,9 @@ class Logging(CliTest):
         self.assertEqual(len(lines), 1, done.stderr)
         self.assertRegex(lines[0], r'^\[20.*lunatic_process\] Process "a\?\[31m\?\?\[forged\?31m\?" failed')
         self.assertTrue(all(c == "\n" or c.isprintable() for c in done.stderr), repr(done.stderr))
+        done = self.lunatic("run", self.compile(FORGES_DIRECTORY), env=self.env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"^\[20.*which does without: .*/nowhere\?\[forged\?\[31m\n$")
         done = self.lunatic("run", "--log-format", "json", program, env=self.env)
         messages = [json.loads(line)["message"] for line in done.stderr.splitlines()]
         self.assertEqual(len([m for m in messages if "forged" in m]), 1, done.stderr)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* lunatic::sqlite: connections. Statements are in statement.c. */
+#include "base/printable.h"
 #include "host/net/internal.h"
 #include "host/sqlite/internal.h"
 #include "host/sqlite/sqlite.h"
@@ -28,12 +29,17 @@ static void warn_of_second(struct guest *g, const struct database *db)
 {
     struct environment *e = g->process->environment;
     uint64_t id = process_id(g->process);
+    struct bytes path = {0};
 
-    if (output_wants_reports(e))
-        output_report(e, id, "sqlite",
-                      "Process %" PRIu64 " has opened '%s', but goes on using the database that it "
-                      "opened first: the library knows one connection",
-                      id, db->path);
+    if (output_wants_reports(e) &&
+        printable_append(&path, slice_text(db->path), PRINTABLE_ONE_LINE))
+        output_report(
+            e, id, "sqlite",
+            "Process %" PRIu64
+            " has opened '%.*s', but goes on using the database that it opened first: the "
+            "library knows one connection",
+            id, (int)path.size, (const char *)path.data);
+    bytes_deinit(&path);
 }
 
 static struct outcome opened(struct guest *g, struct database *db, uint32_t id_out)
