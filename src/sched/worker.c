@@ -51,10 +51,11 @@ void core_push(struct core *c, struct task *t, bool is_woken)
         fifo_push(&c->overflow, t);
         spinlock_unlock(&c->lock);
     }
-    /* The first will be run here, and soon; the second is worth another core. A wake-up that is
+    /* The first will be run here, and soon; the second is worth another core (the third, if nothing
+     * runs now: then the first has not gone to the slot). A wake-up that is
      * missed because the other worker goes to sleep at this moment is made good by the next push or
      * tick. */
-    if (s->is_shared && ring_count(&c->ring) >= 2)
+    if (s->is_shared && ring_count(&c->ring) >= (c->pub.current ? 2u : 3u))
         core_notify_if_idle(c);
 }
 
