@@ -95,7 +95,7 @@ static bool show_complete(struct bytes *text, bool is_last, struct error *err)
 {
     struct bytes out = {0};
     size_t size = text->size, left;
-    bool ok;
+    bool ok = true;
 
     /* A character may go on in what is read next. */
     for (size_t i = 1; !is_last && i <= 3 && i <= text->size; i++) {
@@ -104,13 +104,17 @@ static bool show_complete(struct bytes *text, bool is_last, struct error *err)
             break;
         }
     }
-    ok = printable_append(&out, slice_make(text->data, size), PRINTABLE_LINES) &&
-         fwrite(out.data, 1, out.size, stdout) == out.size;
+    if (size == 0)
+        return true;
+    if (!printable_append(&out, slice_make(text->data, size), PRINTABLE_LINES))
+        ok = fail(err, ERR_NO_MEMORY, "no memory");
+    else if (fwrite(out.data, 1, out.size, stdout) != out.size)
+        ok = fail_os(err, errno, "standard output");
     bytes_deinit(&out);
     left = text->size - size;
     memmove(text->data, text->data + size, left);
     text->size = left;
-    return ok || fail_os(err, errno, "standard output");
+    return ok;
 }
 
 /* Copies an answer to standard output. */

@@ -74,15 +74,17 @@ static bool own_folder(char *path, size_t size, bool make, struct error *err)
     return fail(err, ERR_DENIED, "%s belongs to somebody else, or others may write to it", path);
 }
 
-/* A connection to the socket at `path`, -1: nobody listens there (errno). */
-/* A program that is stopped, or means harm, answers nothing and lets connections wait. */
-static int connect_to(const char *path)
+/* A connection to the socket at `path`. -1: none (errno); ECONNREFUSED: nobody listens there,
+ * EAGAIN: too many connections wait there already, since a program that is stopped, or means harm,
+ * takes none. For one that is asked there is patience, also in reading. */
+static int connect_to(const char *path, bool is_asked)
 {
     const struct timeval patience = {.tv_sec = ANSWER_TIME_S};
+    const int kind = SOCK_STREAM | SOCK_CLOEXEC | (is_asked ? 0 : SOCK_NONBLOCK);
     struct sockaddr_un a;
-    int fd = address_of(path, &a) ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+    int fd = address_of(path, &a) ? socket(AF_UNIX, kind, 0) : -1;
 
-    if (fd >= 0) {
+    if (fd >= 0 && is_asked) {
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)); /* connect, too */
     }
@@ -124,11 +126,13 @@ int inspect_open(struct error *err)
             goto bound;
         if (errno != EADDRINUSE)
             break;
-        /* Of a program that has not removed it, or of one with the same pid in another container.
-         */
-        other = connect_to(path);
-        if (other >= 0) {
+        /* Of a program that has not removed it, or of one with the same pid in another container,
+         * which may be stopped. */
+        other = connect_to(path, false);
+        if (other >= 0)
             close(other);
+        if (other >= 0 || errno != ECONNREFUSED) {
+            errno = EADDRINUSE;
             continue;
         }
         unlink(path);
@@ -377,13 +381,14 @@ static void find_in(struct found *f, const char *folder, bool is_own)
                 sizeof(p.path))
             continue;
         p.pid = (pid_t)pid;
-        fd = connect_to(p.path);
-        if (fd < 0) {
+        fd = connect_to(p.path, false);
+        if (fd >= 0) {
+            close(fd);
+        } else if (errno != EAGAIN) {
             if (errno == ECONNREFUSED && is_own)
                 unlink(p.path);
             continue;
         }
-        close(fd);
         if (!vec_push(&f->list, p))
             break;
     }
@@ -448,9 +453,13 @@ int inspect_ask(const struct inspect_program *p, const char *request, struct err
     socklen_t size = sizeof(peer);
     char line[256] = "";
     size_t used = 0;
-    int fd = connect_to(p->path);
+    int fd = connect_to(p->path, true);
 
     if (fd < 0) {
+        if (errno == EAGAIN)
+            goto silent;
+        if (errno == ENOENT || errno == ECONNREFUSED)
+            goto gone;
         (void)!fail_os(err, errno, "program %d", (int)p->pid);
         return -1;
     }
@@ -466,10 +475,8 @@ int inspect_ask(const struct inspect_program *p, const char *request, struct err
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0 && errno == EAGAIN) {
-            (void)!fail(err, ERR_OS, "program %d does not answer", (int)p->pid);
-            goto bad;
-        }
+        if (n < 0 && errno == EAGAIN)
+            goto silent;
         if (n <= 0)
             goto gone;
         used++;
@@ -480,9 +487,13 @@ int inspect_ask(const struct inspect_program *p, const char *request, struct err
     (void)!fail(err, ERR_OS, "program %d: %s", (int)p->pid,
                 strncmp(line, "error ", 6) == 0 ? line + 6 : line);
     goto bad;
+silent:
+    (void)!fail(err, ERR_OS, "program %d does not answer", (int)p->pid);
+    goto bad;
 gone:
     (void)!fail(err, ERR_NOT_FOUND, "program %d has ended", (int)p->pid);
 bad:
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return -1;
 }

@@ -45,7 +45,7 @@ struct inspect_program {
 bool inspect_find(bool everybody, struct inspect_program **out, size_t *count, struct error *err);
 
 /* Connects and sends the request. A descriptor to read the answer from, behind its line `ok`; or -1
- * with words in `err`. */
+ * with words in `err` (ERR_NOT_FOUND: it has ended). */
 int inspect_ask(const struct inspect_program *p, const char *request, struct error *err);
 
 #endif

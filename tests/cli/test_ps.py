@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """What SIGQUIT and `lunatic ps` show of a program that runs."""
+import errno
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -247,6 +249,85 @@ class Ps(CliTest):
             done = self.ps("--json")
         self.assertEqual([p["pid"] for p in json.loads(done.stdout)], [process.pid])
         self.assertEqual(done.stderr, f"lunatic: program {os.getpid()} does not answer\n")
+        self.stop(process)
+
+    def fill(self, path):
+        """A socket as a stopped program has it, where as many connections wait as may."""
+        waiting = []
+        server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(lambda: [s.close() for s in [server, *waiting]])
+        server.bind(path)
+        server.listen(0)
+        for _ in range(100):
+            waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            if waiting[-1].connect_ex(path) == errno.EAGAIN:
+                return
+        self.fail("any number of connections may wait")
+
+    def test_a_program_that_takes_no_connection_is_told_of(self):
+        process = self.begin(self.compile(ZOO))
+        self.fill(os.path.join(self.runtime_dir, "lunatic", f"{os.getpid()}.sock"))
+        done = self.ps("--json")
+        self.assertEqual([p["pid"] for p in json.loads(done.stdout)], [process.pid])
+        self.assertEqual(done.stderr, f"lunatic: program {os.getpid()} does not answer\n")
+        self.stop(process)
+
+    def test_a_program_that_ends_meanwhile_is_left_out(self):
+        process = self.begin(self.compile(ZOO))
+        paths = [os.path.join(self.runtime_dir, "lunatic", f"{os.getpid()}{end}.sock") for end in ("", "-1")]
+        servers = [socket.socket(socket.AF_UNIX) for _ in paths]
+
+        def end():
+            for server in servers:  # found, and the next connection has to wait until this one is taken
+                select.select([server], [], [], TIMEOUT)
+            os.unlink(paths[0])
+            for server in servers:
+                server.close()
+        for server, path in zip(servers, paths):
+            server.bind(path)
+            server.listen(0)
+        thread = threading.Thread(target=end)
+        thread.start()
+        done = self.ps("--json")
+        thread.join()
+        self.assertEqual([p["pid"] for p in json.loads(done.stdout)], [process.pid])
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.stop(process)
+
+    def test_an_answer_may_be_empty(self):
+        def answer(server):
+            with server.accept()[0]:
+                pass  # only looked whether somebody is there
+            with server.accept()[0] as client:
+                client.recv(100)
+                client.sendall(b"ok\n")
+        folder = os.path.join(self.runtime_dir, "lunatic")
+        os.mkdir(folder, 0o700)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.join(folder, f"{os.getpid()}.sock"))
+            server.listen()
+            thread = threading.Thread(target=answer, args=(server,))
+            thread.start()
+            done = self.ps()
+            thread.join()
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_the_socket_of_a_stopped_program_is_not_taken(self):
+        folder = os.path.join(self.runtime_dir, "lunatic")
+        os.mkdir(folder, 0o700)
+        program = os.path.join(self.folder, self.compile(ZOO))
+        process = subprocess.Popen(["sh", "-c", 'read -r go && exec "$@"', "sh", LUNATIC, "run", program],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, **self.env})
+        self.started.append(process)
+        path = os.path.join(folder, f"{process.pid}.sock")  # of another container, say
+        self.fill(path)
+        before = os.stat(path).st_ino
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        self.assertEqual(sorted(os.listdir(folder)), [f"{process.pid}-1.sock", f"{process.pid}.sock"])
+        self.assertEqual(os.stat(path).st_ino, before)
         self.stop(process)
 
     def test_stale_sockets_are_removed(self):
