@@ -186,6 +186,8 @@ int report_words(const char *words)
     /* What is wrong with a module is told in its own words, sometimes. */
     if (printable_append(&text, slice_text(words), PRINTABLE_LINES))
         fprintf(stderr, "lunatic: %.*s\n", (int)text.size, (const char *)text.data);
+    else
+        fputs("lunatic: out of memory\n", stderr);
     bytes_deinit(&text);
     return EXIT_ERROR;
 }
