@@ -78,7 +78,7 @@ struct outcome net_push(struct guest *g, const char *function, enum resource_kin
         return guest_trap_in(g, function, "no memory for an attachment");
     if (!message_push(m, &a->resource, &index)) {
         resource_unref(&a->resource);
-        return guest_trap_in(g, function, "too many attachments");
+        return guest_trap_in(g, function, "too many attachments, or memory runs short");
     }
     resource_unref(resource_take(g->process, kind, id)); /* the attachment has a reference */
     return done(index);
@@ -105,7 +105,7 @@ struct outcome net_take(struct guest *g, const char *function, enum resource_kin
                              "this process has as many files and sockets open as it may");
     if (!resource_add(g->process, resource_ref(a->target), &id)) {
         resource_unref(a->target);
-        return guest_trap_in(g, function, TOO_MUCH);
+        return guest_trap_in(g, function, NET_TOO_MUCH);
     }
     resource_unref(message_take_resource(m, index));
     return done(id);
