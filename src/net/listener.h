@@ -16,7 +16,8 @@ bool listener_open(struct net *n, const struct socket_address *at, struct listen
                    struct error *err) MUST_USE;
 
 /* Accepts a connection as a TCP stream, the caller's; its peer is in the stream. One task at a time
- * (EBUSY for others). After NET_WAIT: again, or listener_leave. */
+ * (EBUSY for others). At a limit of descriptors, ours or the system's (EMFILE, ENFILE), it waits
+ * too, and fails when somebody comes. After NET_WAIT: again, or listener_leave. */
 enum net_result listener_accept(struct listener *l, struct worker *w, struct task *t,
                                 struct stream **out, struct error *err) MUST_USE;
 /* For a caller that has no room for one more: the same, but the connection is left waiting and the
