@@ -51,7 +51,7 @@ struct outcome net_give_address(struct guest *g, const char *function,
     uint64_t id;
 
     if (!net_add_addresses(g, a, 1, &id))
-        return guest_trap_in(g, function, TOO_MUCH);
+        return guest_trap_in(g, function, NET_TOO_MUCH);
     ASSERT(guest_write_u64(g, out, id));
     return done(NET_OK);
 }

@@ -15,7 +15,7 @@
 #define NET_PIECES_MAX   65536u     /* pieces of one write that are looked at */
 
 /* Said where a table of the process, or the memory for one more entry, is full. */
-#define TOO_MUCH "this process holds too much"
+#define NET_TOO_MUCH "this process holds too much"
 
 /* Results besides LUN_TIMEOUT. */
 enum { NET_OK = 0, NET_ERROR = 1 };

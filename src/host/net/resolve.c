@@ -59,7 +59,7 @@ static struct outcome found(struct guest *g, const struct socket_address *addres
         with_port[i].port = port;
     }
     if (!net_add_addresses(g, with_port, count, &id))
-        return guest_trap_in(g, "host_networking_resolve", TOO_MUCH);
+        return guest_trap_in(g, "host_networking_resolve", NET_TOO_MUCH);
     ASSERT(guest_write_u64(g, id_out, id));
     return done(NET_OK);
 }

@@ -95,5 +95,5 @@ bool net_hold(struct guest *g, struct resource *r, enum resource_kind kind,
     if (resource_add(g->process, r, id))
         return true;
     resource_unref(r);
-    return fail(err, ERR_LIMIT, TOO_MUCH);
+    return fail(err, ERR_LIMIT, NET_TOO_MUCH);
 }

@@ -37,7 +37,7 @@ static bool add_accepted(struct guest *g, enum resource_kind kind, struct stream
     if (net_add_addresses(g, &peer, 1, peer_id))
         return true;
     resource_unref(resource_take(g->process, kind, *stream_id));
-    return fail(err, ERR_LIMIT, TOO_MUCH);
+    return fail(err, ERR_LIMIT, NET_TOO_MUCH);
 }
 
 struct outcome net_accepted(struct guest *g, enum resource_kind kind, enum net_result r,
@@ -243,7 +243,7 @@ struct outcome net_clone(struct guest *g, const char *function, enum resource_ki
         return guest_trap_in(g, function, UNKNOWN);
     if (!resource_add(g->process, resource_ref(r), &clone)) {
         resource_unref(r);
-        return guest_trap_in(g, function, TOO_MUCH);
+        return guest_trap_in(g, function, NET_TOO_MUCH);
     }
     return done(clone);
 }

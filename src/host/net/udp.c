@@ -76,9 +76,10 @@ struct outcome host_networking_clone_udp_socket(struct guest *g, uint64_t socket
 
 /* ---- addresses ---- */
 
+/* `code_failed`: the result of a failure; that a socket has no such address is NET_ERROR. */
 static struct outcome tell_address(struct guest *g, const char *function, uint64_t socket,
                                    int (*address_of)(int fd, struct socket_address *out),
-                                   uint32_t out)
+                                   uint64_t code_failed, uint32_t out)
 {
     struct udp_socket *u = socket_of(g, socket);
     struct socket_address a;
@@ -95,9 +96,8 @@ static struct outcome tell_address(struct guest *g, const char *function, uint64
         return net_give_address(g, function, &a, out);
     socket_fail(&err, e);
     o = net_failed(g, out, err.text);
-    /* udp_peer_addr tells a socket without one from others that fail. */
-    if (o.kind == OUTCOME_DONE && address_of == socket_peer_address && e != ENOTCONN)
-        o.value = 2;
+    if (o.kind == OUTCOME_DONE && e != ENOTCONN)
+        o.value = code_failed;
     return o;
 }
 
@@ -105,13 +105,13 @@ static struct outcome tell_address(struct guest *g, const char *function, uint64
 struct outcome host_networking_udp_local_addr(struct guest *g, uint64_t socket,
                                               uint32_t iterator_out)
 {
-    return tell_address(g, __func__, socket, socket_local_address, iterator_out);
+    return tell_address(g, __func__, socket, socket_local_address, NET_ERROR, iterator_out);
 }
 
 struct outcome host_networking_udp_peer_addr(struct guest *g, uint64_t socket,
                                              uint32_t iterator_out)
 {
-    return tell_address(g, __func__, socket, socket_peer_address, iterator_out);
+    return tell_address(g, __func__, socket, socket_peer_address, 2, iterator_out);
 }
 
 struct outcome host_networking_udp_connect(struct guest *g, uint64_t socket, uint32_t address_type,
@@ -273,7 +273,7 @@ static struct outcome receive(struct guest *g, const char *function, uint64_t id
     if (r == NET_DONE && tells_from) {
         if (UNLIKELY(!net_add_addresses(g, &from, 1, &from_id))) {
             net_ended(g, r, opaque_out, count, NULL);
-            return guest_trap_in(g, function, TOO_MUCH);
+            return guest_trap_in(g, function, NET_TOO_MUCH);
         }
         ASSERT(guest_write_u64(g, iterator_out, from_id));
     }
