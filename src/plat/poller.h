@@ -34,7 +34,7 @@ bool poller_add(struct poller *p, int fd, void *data, struct error *err) MUST_US
 
 /* For libraries that expect it so: reports `fd` at every poller_wait while it is ready for what is
  * `wanted` (POLLER_READ | POLLER_WRITE; level-triggered); called again to want something else, 0:
- * not any more, as poller_remove. Any thread. */
+ * not any more, as poller_remove. False: ERR_OS in the words of socket_fail. Any thread. */
 bool poller_watch(struct poller *p, int fd, uint32_t wanted, void *data, struct error *err)
     MUST_USE;
 

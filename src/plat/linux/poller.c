@@ -68,7 +68,7 @@ bool poller_watch(struct poller *p, int fd, uint32_t wanted, void *data, struct 
     if (epoll_ctl(p->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0 ||
         (errno == ENOENT && epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0))
         return true;
-    return fail_os(err, errno, "epoll_ctl of descriptor %d", fd);
+    return socket_fail(err, errno);
 }
 
 void poller_remove(struct poller *p, int fd)
