@@ -254,7 +254,6 @@ enum file_call {
     FILE_CALL_LOCK,     /* file_lock, file_is_locked */
     FILE_CALL_GET_INFO, /* file_get_info, and what is built on it */
 };
-#define FILE_CALLS 8
 
 /* Decides what happens to a call instead of, or before, the system's: an errno is what the call is
  * made to say; 0 lets it through, a read or a write with at most `*size` bytes, which it may make

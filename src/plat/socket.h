@@ -111,7 +111,7 @@ enum socket_call {
     SOCKET_CALL_RECEIVE,
     SOCKET_CALL_SEND,
     SOCKET_CALL_SHUT_DOWN,
-    SOCKET_CALLS
+    SOCKET_CALL_COUNT
 };
 
 /* Decides what happens to a call instead of, or before, the system's: an errno fails it; 0 lets it

@@ -315,13 +315,13 @@ static bool try_case(size_t i)
 
 TEST(every_system_call_of_sockets_may_fail)
 {
-    bool seen[SOCKET_CALLS] = {false};
+    bool seen[SOCKET_CALL_COUNT] = {false};
 
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         CHECK(try_case(i));
         seen[cases[i].call] = true;
     }
-    for (size_t call = 0; call < SOCKET_CALLS; call++)
+    for (size_t call = 0; call < SOCKET_CALL_COUNT; call++)
         CHECK(seen[call]);
 }
 

@@ -464,7 +464,7 @@ static int harmless(enum socket_call call, int fd, size_t *size)
 /* EAGAIN only where the poller will say that it is ready: before the socket is registered. */
 static int harmful(enum socket_call call, int fd, size_t *size)
 {
-    static const int reasons[SOCKET_CALLS][4] = {
+    static const int reasons[SOCKET_CALL_COUNT][4] = {
         [SOCKET_CALL_OPEN] = {EMFILE, ENFILE, ENOBUFS, ENOMEM},
         [SOCKET_CALL_OPTION] = {ENOBUFS, ENOMEM, EINVAL, ENOPROTOOPT},
         [SOCKET_CALL_BIND] = {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM},
