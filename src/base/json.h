@@ -5,10 +5,9 @@
 
 #include "base/bytes.h"
 
-/* Appends `text` as a string with its quotes. Controls (base/printable.h) are
- * escaped, and bytes that are not UTF-8
- * become U+FFFD, so whatever the text holds the result is one line of valid JSON. False: no memory,
- * or the maximum of `out`; nothing changed. */
+/* Appends `text` as a string with its quotes. Controls (base/printable.h) are escaped, and bytes
+ * that are not UTF-8 become U+FFFD, so whatever the text holds the result is one line of valid
+ * JSON. False: no memory, or the maximum of `out`; nothing changed. */
 bool json_string(struct bytes *out, struct slice text) MUST_USE;
 
 #endif

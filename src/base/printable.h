@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* What people may be shown of text that comes from guests, or from others' programs: nothing in it
- * moves a terminal's cursor, changes its colours or the direction of writing, or begins a line. */
+ * moves a terminal's cursor, changes its colours or the direction of writing, or, unless
+ * PRINTABLE_LINES, begins a line. */
 #ifndef BASE_PRINTABLE_H
 #define BASE_PRINTABLE_H
 

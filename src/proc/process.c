@@ -636,7 +636,6 @@ static void prefetch(struct task *t, enum task_distance distance)
 {
     struct process *p = of_task(t);
     const struct process_class *class_ = __atomic_load_n(&p->class_, __ATOMIC_RELAXED);
-
     const void *body;
 
     __builtin_prefetch(&p->wait);

@@ -72,8 +72,8 @@ size_t registry_list(struct registry *r, size_t from, size_t count,
                      void (*each)(void *arg, uint64_t process_id, struct slice name), void *arg);
 
 /* Appends the names of a process of this node for a log line: `"a" / "b"`, each shortened to what
- * follows the third '/' and made printable on one line, nothing if it has none. Also for a
- * process that has just ended. */
+ * follows the third '/' and made printable on one line, nothing if it has none. Also for a process
+ * that has just ended. */
 void registry_names(struct registry *r, uint64_t process_id, struct bytes *out);
 
 #endif

@@ -64,8 +64,7 @@ struct resources; /* the tables of one process */
 
 /* Puts `r` into the table of its kind, taking over the caller's reference. False: no memory (a long
  * table counts against the machine's: mem_charge), or the configuration's resource_count_max is
- * reached; nothing is taken then. Owning task only, as all
- * here. */
+ * reached; nothing is taken then. Owning task only, as all here. */
 bool resource_add(struct process *p, struct resource *r, uint64_t *id) MUST_USE;
 
 /* The object, borrowed; NULL: no such id. */
