@@ -218,16 +218,13 @@ STREAMS = r"""
     static void serve(const lun_process *parent)
     {
         lun_listener l;
-        lun_stream s;
         lun_address at;
         int none = 0;
 
         if (lun_tls_listen(&l, "127.0.0.1:0", test_server, test_server_key) != 0 || lun_listener_address(&l, &at) != 0)
             abort();
         lun_send(*parent, 1, &at, sizeof at);
-        for (;;) /* without the pause that LUN_SERVE makes after a handshake that failed */
-            if (lun_accept(&l, &s, NULL) == 0)
-                LUN_SPAWN_STREAM(serve_one, &s, &none);
+        LUN_SERVE(&l, serve_one, &none);
     }
 
     static void keep(lun_stream *s, const int *unused)
