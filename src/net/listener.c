@@ -31,19 +31,29 @@ failed:
     return socket_fail(err, e);
 }
 
-enum net_result listener_refuse(struct listener *l, struct worker *w, struct task *t,
-                                struct error *err)
+/* `count`, unless it is NULL, counts those who came. */
+static enum net_result refuse(struct listener *l, struct worker *w, struct task *t,
+                              _Atomic uint64_t *count, struct error *err)
 {
     enum net_result r;
 
     for (;;) {
         net_socket_before(&l->socket, IO_READ);
-        if (socket_can_accept(net_socket_fd(&l->socket)))
+        if (socket_can_accept(net_socket_fd(&l->socket))) {
+            if (count)
+                atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
             return NET_FAILED;
+        }
         r = net_socket_wait(&l->socket, IO_READ, w, t, err);
         if (r != NET_DONE)
             return r;
     }
+}
+
+enum net_result listener_refuse(struct listener *l, struct worker *w, struct task *t,
+                                struct error *err)
+{
+    return refuse(l, w, t, NULL, err);
 }
 
 enum net_result listener_accept(struct listener *l, struct worker *w, struct task *t,
@@ -55,9 +65,9 @@ enum net_result listener_accept(struct listener *l, struct worker *w, struct tas
     int fd, e;
 
     for (;;) {
-        if (!net_reserve(n)) {
+        if (!net_try_reserve(n)) {
             socket_fail(err, EMFILE);
-            return listener_refuse(l, w, t, err);
+            return refuse(l, w, t, &n->refused_count, err);
         }
         net_socket_before(&l->socket, IO_READ);
         e = socket_accept(net_socket_fd(&l->socket), &fd, &peer);

@@ -24,11 +24,18 @@ void net_deinit(struct net *n)
     counts_deinit(&n->counts);
 }
 
-bool net_reserve(struct net *n)
+bool net_try_reserve(struct net *n)
 {
     if (atomic_fetch_add_explicit(&n->socket_count, 1, memory_order_relaxed) < n->socket_count_max)
         return true;
     net_unreserve(n);
+    return false;
+}
+
+bool net_reserve(struct net *n)
+{
+    if (net_try_reserve(n))
+        return true;
     atomic_fetch_add_explicit(&n->refused_count, 1, memory_order_relaxed);
     return false;
 }

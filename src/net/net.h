@@ -56,6 +56,8 @@ static inline void net_count(const struct net *n, const struct worker *w, enum n
 /* Counts a socket that is about to be opened. False: there are socket_count_max; say EMFILE. Every
  * net_socket_init takes over one such count, and net_socket_close gives it back. Any thread. */
 bool net_reserve(struct net *n) MUST_USE;
+/* The same for who goes on waiting then: it adds nothing to `refused_count`. */
+bool net_try_reserve(struct net *n) MUST_USE;
 void net_unreserve(struct net *n);
 
 #endif

@@ -154,12 +154,14 @@ TEST(a_listener_at_the_limit_waits)
     x.net.socket_count_max = 1;
     CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_WAIT);
     CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_WAIT);
+    CHECK(atomic_load(&x.net.refused_count) == 0);
     e = socket_connect(&l->local, &fd);
     CHECK(e == 0 || e == EINPROGRESS);
     while ((r = listener_accept(l, NULL, &x.task, &s, &err)) == NET_WAIT)
         scheduler_poll_once(x.scheduler);
     CHECK(r == NET_FAILED);
     CHECK_TEXT(err.text, "Too many open files (os error 24)");
+    CHECK(atomic_load(&x.net.refused_count) == 1);
     CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_FAILED); /* it is there still */
     x.net.socket_count_max = 2;
     CHECK(listener_accept(l, NULL, &x.task, &s, &err) == NET_DONE);
