@@ -118,7 +118,7 @@ static struct {
 
 static size_t guest_count, guest_space;
 
-/* The guest with this session or, if that is 0, of this name. */
+/* The guest whom this process serves or, if it is 0, the one of this name. */
 static struct guest *find_guest(lun_process session, const char *name)
 {
     size_t i;

@@ -139,22 +139,24 @@ int lun_tls_connect(lun_stream *stream, const char *host, uint16_t port, const c
     return lun_tls_connect_alpn(stream, host, port, roots, NULL, timeout_ms);
 }
 
+/* What the host's function `tell` says of a stream; nothing of one without TLS. */
+static const char *told(uint32_t (*tell)(uint64_t, uint32_t, uint32_t), const lun_stream *stream,
+                        char name[LUN_TLS_NAME_SIZE])
+{
+    uint32_t size = 0;
+
+    if (stream->kind != LUN_TCP_)
+        size = tell(stream->id - 1, LUN_ADDRESS(name), LUN_TLS_NAME_SIZE - 1);
+    name[size] = '\0';
+    return name;
+}
+
 const char *lun_tls_protocol(const lun_stream *stream, char name[LUN_TLS_NAME_SIZE])
 {
-    const uint32_t room = LUN_TLS_NAME_SIZE - 1;
-
-    name[stream->kind == LUN_TCP_
-             ? 0
-             : lunatic_networking_tls_protocol(stream->id - 1, LUN_ADDRESS(name), room)] = '\0';
-    return name;
+    return told(lunatic_networking_tls_protocol, stream, name);
 }
 
 const char *lun_tls_server_name(const lun_stream *stream, char name[LUN_TLS_NAME_SIZE])
 {
-    const uint32_t room = LUN_TLS_NAME_SIZE - 1;
-
-    name[stream->kind == LUN_TCP_
-             ? 0
-             : lunatic_networking_tls_server_name(stream->id - 1, LUN_ADDRESS(name), room)] = '\0';
-    return name;
+    return told(lunatic_networking_tls_server_name, stream, name);
 }

@@ -30,8 +30,8 @@ static struct {
 
 static int listening = -1;
 static sigset_t taken; /* the signals that the thread takes */
-static volatile sig_atomic_t
-    came[SIGNAL_COUNT];         /* by number; only looked at with `taken` blocked */
+/* By number, set by the handler; only looked at with `taken` blocked. */
+static volatile sig_atomic_t came[SIGNAL_COUNT];
 static atomic_bool is_printing; /* the answer to a SIGQUIT */
 
 static uint64_t now_ms(void)

@@ -133,8 +133,8 @@ struct scheduler {
     _Atomic uint64_t virtual_ns;
     _Atomic uint32_t searching;  /* workers that look for work to steal, or have been woken to */
     _Atomic uint32_t idle_count; /* length of the list of the idle */
-    _Atomic uint32_t
-        waker_count;         /* other threads that are about to wake a worker, without the lock */
+    /* Other threads that are about to wake a worker, without the lock. */
+    _Atomic uint32_t waker_count;
     atomic_bool has_watcher; /* an idle worker that looks after the timers of busy ones */
 
     struct mutex lock;

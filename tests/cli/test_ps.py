@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """What SIGQUIT and `lunatic ps` show of a program that runs."""
+import contextlib
 import errno
 import json
 import os
@@ -213,6 +214,19 @@ class Ps(CliTest):
         self.stop(first)
         self.stop(second)
 
+    @contextlib.contextmanager
+    def pretend(self, answer):
+        """We are a program with a socket for ps: answer(server) runs on a thread, and has ended after the block."""
+        folder = os.path.join(self.runtime_dir, "lunatic")
+        os.mkdir(folder, 0o700)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.join(folder, f"{os.getpid()}.sock"))
+            server.listen()
+            thread = threading.Thread(target=answer, args=(server,))
+            thread.start()
+            yield
+            thread.join()
+
     def test_a_program_that_lies_is_not_trusted_with_the_terminal(self):
         def answer(server):
             asked = 0
@@ -229,17 +243,10 @@ class Ps(CliTest):
                     client.sendall(b"\244\033[2J\302")
                     time.sleep(0.1)
                     client.sendall(b"\233x\xff\nline")
-        folder = os.path.join(self.runtime_dir, "lunatic")
-        os.mkdir(folder, 0o700)
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(os.path.join(folder, f"{os.getpid()}.sock"))
-            server.listen()
-            thread = threading.Thread(target=answer, args=(server,))
-            thread.start()
+        with self.pretend(answer):
             self.assertEqual(self.ps().stdout, "\xe4?[2J?x?\nline")
             self.assertEqual(self.ps("--metrics").stdout, "\xe4?[2J?x?\nline")
             self.assertTrue(self.ps().stderr.endswith(": ?[2J\n"))
-            thread.join()
 
     def test_a_program_that_does_not_answer_holds_up_nobody(self):
         process = self.begin(self.compile(ZOO))
@@ -301,15 +308,8 @@ class Ps(CliTest):
             with server.accept()[0] as client:
                 client.recv(100)
                 client.sendall(b"ok\n")
-        folder = os.path.join(self.runtime_dir, "lunatic")
-        os.mkdir(folder, 0o700)
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(os.path.join(folder, f"{os.getpid()}.sock"))
-            server.listen()
-            thread = threading.Thread(target=answer, args=(server,))
-            thread.start()
+        with self.pretend(answer):
             done = self.ps()
-            thread.join()
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
     def test_the_socket_of_a_stopped_program_is_not_taken(self):

@@ -213,17 +213,6 @@ static void print_descriptors(void)
     closedir(dir);
 }
 
-static unsigned descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
 static void tell(struct lunatic_runtime *rt, struct environment *e, uint64_t value)
 {
     struct message *m = message_new_data(&rt->actors, 0, &value, sizeof(value));

@@ -5,6 +5,7 @@
 #include "plat/command.h"
 #include "runtime/internal.h"
 #include "tests/harness/harness.h"
+#include <dirent.h>
 #include <stdio.h>
 
 /* (import "lunatic::error" "drop" (func $error.drop (param i64))) ... */
@@ -155,4 +156,15 @@ bool program_passes(const char *body)
     o.runtime.seed = 7;
     ok = passes(body, &o, "deterministic") && ok;
     return ok;
+}
+
+unsigned descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned count = 0;
+
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
 }

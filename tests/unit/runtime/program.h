@@ -28,6 +28,9 @@ bool program_build(struct lunatic_runtime *rt, const char *body, struct lunatic_
 bool program_load(struct lunatic_runtime *rt, const char *text, struct lunatic_module **out,
                   struct lunatic_error *err);
 
+/* How many this program has open, give or take a constant. */
+unsigned descriptors(void);
+
 /* What precedes every body: for $start see the C file. */
 #define START(code)      "(func (export \"_start\") (local $i i32) (local $p i64) " code ")"
 #define FUNC(name, code) "(func (export \"" name "\") (local $i i32) (local $p i64) " code ")"

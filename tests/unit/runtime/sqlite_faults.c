@@ -103,17 +103,6 @@ struct world {
     struct bytes template;
 };
 
-static unsigned descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
 static uint32_t jobs(const struct world *w)
 {
     struct scheduler_load load;
