@@ -46,6 +46,9 @@ void poller_remove(struct poller *p, int fd);
  * events; returns how many. 0 also when it was woken, or interrupted by a signal. */
 size_t poller_wait(struct poller *p, uint64_t timeout_ns, struct poller_event *events, size_t max);
 
+/* Whether poller_wait would return at once; what it would report stays there. Any thread. */
+bool poller_is_ready(const struct poller *p);
+
 /* Ends the poller_wait that runs, or else the next one, early. Any thread; async-signal-safe. */
 void poller_wake(struct poller *p);
 

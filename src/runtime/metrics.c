@@ -280,6 +280,7 @@ static void write_scheduler(struct gathering *g)
     one(g, FAMILY_IO_DESCRIPTORS, l->io_count);
     one(g, FAMILY_IO_EVENTS, s->io_events);
     one(g, FAMILY_JOBS, l->jobs);
+    one(g, FAMILY_JOBS_IN_PLACE, s->in_place);
     one(g, FAMILY_JOBS_RUNNING, l->job_count);
     one(g, FAMILY_JOBS_QUEUED, l->queued_count);
     one(g, FAMILY_HELPERS, l->helper_count);

@@ -47,6 +47,15 @@
 #define WATCH_LEAST_NS (50 * NS_PER_US) /* and no more often than this */
 #define FIRE_BATCH     256u             /* timers that are fired without a pause */
 
+/* Who looks after the timers and descriptors of a worker that waits: in_place.c. */
+struct relief {
+    struct core *by;  /* the alarm is registered with its poller; NULL: there is none yet */
+    struct task task; /* looks, when the alarm goes off */
+    struct io io;     /* the alarm */
+    _Atomic uint64_t alarm_ns; /* it goes off about then; 0: it is not set */
+    _Atomic bool is_there;     /* the task is at it */
+};
+
 /* A worker in full. What is not marked is its own thread's. */
 struct core {
     struct worker pub; /* first */
@@ -68,12 +77,14 @@ struct core {
     uint64_t cycles_per_ms; /* measured; a low guess at first */
     uint64_t base_cycles, base_ns;
     uint64_t polled_ns;
-    uint64_t cpu_seen_ns;  /* the thread's CPU time when scheduler_slice_ns last asked for it */
-    uint64_t busy_ns;      /* when a long slice ended last */
-    uint64_t busy_runs;    /* how many had run then */
-    uint64_t alarm_ns;     /* an extra tick comes then; DEADLINE_NEVER: none */
-    uint64_t alarm_for_ns; /* because of this deadline; DEADLINE_NEVER: none */
-    uint64_t poke_seen_ns; /* the last poke after which an alarm was set */
+    uint64_t cpu_seen_ns;    /* the thread's CPU time when scheduler_slice_ns last asked for it */
+    uint64_t busy_ns;        /* when a long slice ended last */
+    uint64_t busy_runs;      /* how many had run then */
+    uint64_t alarm_ns;       /* an extra tick comes then; DEADLINE_NEVER: none */
+    uint64_t alarm_for_ns;   /* because of this deadline; DEADLINE_NEVER: none */
+    uint64_t poke_seen_ns;   /* the last poke after which an alarm was set */
+    uint64_t blocked_cycles; /* when in_place_begin let it wait */
+    uint64_t waited_cycles;  /* so long it has waited since scheduler_slice_begin */
     bool is_searching;
     uint64_t search_credit;  /* cycles that the next search may take */
     uint64_t search_counted; /* cycles: when the credit was reckoned */
@@ -95,7 +106,9 @@ struct core {
     struct fifo used_up; /* under lock */
     /* Slices are long here, so that whoever comes in between must stop one. */
     _Atomic bool is_busy;
-    _Atomic bool is_visited;      /* another worker fires timers of this wheel: see timer.c */
+    _Atomic bool is_visited; /* another worker fires timers of this wheel: see timer.c */
+    _Atomic bool is_blocked; /* it waits in a system call: see in_place.c */
+    struct relief relief;
     _Atomic uint64_t earliest_ns; /* no timer of the wheel fires before; maybe too early */
     struct spinlock wheel_lock;
     struct wheel wheel; /* under wheel_lock */
@@ -206,9 +219,17 @@ bool core_fire_late(struct core *c, struct core *of, uint64_t now_ns);
 uint64_t core_next_deadline(struct core *c);
 /* Looks at the poller, waiting at most `timeout_ns`, and wakes who waits. Own thread. */
 void core_poll(struct core *c, uint64_t timeout_ns);
+/* The same for the poller of another worker, whose thread is not at it, without waiting. True:
+ * there may be more. Own thread of `c`. */
+bool core_poll_for(struct core *c, struct core *of);
 /* What the poller has said of one descriptor, enum poller_ready. Own thread. */
 void core_report(struct core *c, struct io *io, uint32_t ready);
 void core_release_closed(struct core *c);
+
+/* Before the threads of the scheduler run. Fails with ERR_OS. */
+bool core_init_relief(struct core *c, struct error *err) MUST_USE;
+/* And after. */
+void core_deinit_relief(struct core *c);
 
 void offload_init(struct offload_pool *p, uint32_t thread_max);
 void offload_deinit(struct offload_pool *p);

@@ -145,16 +145,27 @@ static void prefetch(const struct poller_event *events, size_t count)
     }
 }
 
-void core_poll(struct core *c, uint64_t timeout_ns)
+/* Looks at a poller on `c`. How much there was. */
+static size_t look(struct core *c, struct poller *p, uint64_t timeout_ns)
 {
     struct poller_event events[POLL_BATCH];
-    size_t count;
+    size_t count = poller_wait(p, timeout_ns, events, POLL_BATCH);
 
-    count = poller_wait(&c->poller, timeout_ns, events, POLL_BATCH);
     prefetch(events, count);
     for (size_t i = 0; i < count; i++)
         core_report(c, events[i].data, events[i].ready);
     COUNT(c->stats.io_events, count);
+    return count;
+}
+
+bool core_poll_for(struct core *c, struct core *of)
+{
+    return look(c, &of->poller, 0) == POLL_BATCH;
+}
+
+void core_poll(struct core *c, uint64_t timeout_ns)
+{
+    (void)look(c, &c->poller, timeout_ns);
     /* What was closed before this point was unregistered before: the next batch cannot name it. */
     core_release_closed(c);
 }

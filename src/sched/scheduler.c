@@ -11,6 +11,7 @@ static void cores_close(struct scheduler *s, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         core_release_closed(&s->cores[i]);
+        core_deinit_relief(&s->cores[i]);
         poller_close(&s->cores[i].poller);
         vec_deinit(&s->cores[i].ready);
     }
@@ -62,8 +63,8 @@ bool scheduler_new(const struct scheduler_options *options, struct scheduler **o
         c->poller.epoll_fd = c->poller.wake_fd = -1;
     }
     for (uint32_t i = 0; i < s->worker_count; i++) {
-        if (!poller_open(&s->cores[i].poller, err)) {
-            cores_close(s, i);
+        if (!core_init_relief(&s->cores[i], err) || !poller_open(&s->cores[i].poller, err)) {
+            cores_close(s, i + 1);
             offload_deinit(&s->offload);
             mem_free(s);
             return false;
@@ -264,8 +265,9 @@ uint64_t scheduler_realtime_ns(const struct scheduler *s)
     return VIRTUAL_EPOCH_NS + scheduler_now_ns(s) - s->options.virtual_start_ns;
 }
 
-uint64_t scheduler_slice_begin(const struct worker *w)
+uint64_t scheduler_slice_begin(struct worker *w)
 {
+    core_of(w)->waited_cycles = 0;
     return w->scheduler->options.deterministic ? 0 : clock_cycles();
 }
 
@@ -276,7 +278,7 @@ uint64_t scheduler_slice_ns(struct worker *w, uint64_t begin)
 
     if (w->scheduler->options.deterministic)
         return w->scheduler->options.virtual_slice_ns;
-    ns = (clock_cycles() - begin) * 1000 / (c->cycles_per_ms / 1000 + 1);
+    ns = (clock_cycles() - begin - c->waited_cycles) * 1000 / (c->cycles_per_ms / 1000 + 1);
     if (ns < SLICE_TRUSTED_NS)
         return ns;
     cpu_ns = clock_thread_cpu_ns();
@@ -326,6 +328,7 @@ void scheduler_stats(const struct scheduler *s, struct scheduler_stats *out)
         out->ticks += __atomic_load_n(&c->tick_count, __ATOMIC_RELAXED);
         out->used_up += look(&from->used_up);
         out->timers_fired += look(&from->timers_fired);
+        out->in_place += look(&from->in_place);
         out->io_events += look(&from->io_events);
         out->idle_ns += look(&from->idle_ns) + (asleep != 0 && asleep < now ? now - asleep : 0);
     }

@@ -89,9 +89,10 @@ uint64_t scheduler_realtime_ns(const struct scheduler *s);
 
 /* To measure what a run uses, in a few ns: _begin before it, and what that gave to _ns after it. By
  * the cycle counter; where that says much, not more than the CPU time of the thread, so that time
- * in which others had the core does not count. In deterministic runs a constant, since there the
- * same seed must give the same. The calling worker only. */
-uint64_t scheduler_slice_begin(const struct worker *w);
+ * in which others had the core does not count, nor that between in_place_begin and _end. In
+ * deterministic runs a constant, since there the same seed must give the same. The calling worker
+ * only. */
+uint64_t scheduler_slice_begin(struct worker *w);
 uint64_t scheduler_slice_ns(struct worker *w, uint64_t begin);
 
 /* The seeded generator of a deterministic run, else the kernel's randomness. Workers only. */
@@ -106,6 +107,7 @@ struct scheduler_stats {
     uint64_t ticks;   /* delivered to workers */
     uint64_t used_up; /* slices ended by a tick */
     uint64_t timers_fired;
+    uint64_t in_place; /* waits for the disk on a worker */
     uint64_t io_events;
     uint64_t idle_ns; /* that workers have slept until now; while they run it may seem to go back by
                          as long as the reading took */

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Where databases may be: --allow-database, policy files and configurations of children, read-only directories, and
-ways out of a directory while a program runs."""
+ways out of a directory while a program runs. And where their calls wait for the disk."""
 import contextlib
 import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 import unittest
 
 from support import LUNATIC, CliTest
@@ -158,6 +159,44 @@ class DatabasesTest(CliTest):
         for line, answer in pairs:
             with self.subTest(line):
                 self.assertEqual(self.ask(line), answer)
+
+
+MEMORY = "/dev/shm"  # files that are on no disk: what waits for them waits shortly
+
+
+@unittest.skipUnless(os.path.isdir(MEMORY), f"{MEMORY} is missing")
+class Waits(DatabasesTest):
+    """For the disk, that is: on the worker, or on a helper thread."""
+
+    def open(self, *options):
+        folder = tempfile.TemporaryDirectory(dir=MEMORY)
+        self.addCleanup(folder.cleanup)
+        self.begin(*options, "--dir", folder.name)
+        self.assertEqual(self.ask(f"open {folder.name}/x.db"), "ok")
+        self.ask("sql CREATE TABLE t (a)")
+
+    def insert(self, count):
+        for _ in range(count):
+            self.assertEqual(self.ask("sql INSERT INTO t VALUES (1)"), "")
+
+    def metric(self, name):
+        text = self.lunatic("ps", "--metrics", str(self.program.pid)).stdout
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+
+    def test_short_waits_are_on_a_worker_that_has_nothing_else_to_do(self):
+        self.open("--workers", "2")
+        for _ in range(100):
+            self.insert(10)
+            if self.metric("lunatic_offload_in_place_total") >= 20:
+                break
+        else:
+            self.fail("they are all handed over")
+
+    def test_a_single_worker_hands_them_over(self):
+        self.open("--workers", "1")
+        self.insert(20)
+        self.assertEqual(self.metric("lunatic_offload_in_place_total"), 0)
+        self.assertGreaterEqual(self.metric("lunatic_offload_jobs_total"), 20)
 
 
 class Rules(DatabasesTest):

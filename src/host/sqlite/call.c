@@ -7,6 +7,7 @@
  * of its own. */
 #include "host/sqlite/internal.h"
 #include "plat/thread.h"
+#include "sched/in_place.h"
 #include "sched/scheduler.h"
 
 #define STACKS_KEPT 32u /* idle stacks that wait for the next call */
@@ -101,6 +102,39 @@ void call_sleep(uint64_t ns)
 
     if (c && !atomic_load_explicit(&c->is_unwanted, memory_order_relaxed))
         leave(c, ns);
+}
+
+struct sqlite_pause call_pause_begin(const struct sqlite_place *place, enum sqlite_pause_kind kind)
+{
+    struct sqlite_call *c = running();
+    struct sqlite_pause p = {.kind = kind};
+
+    if (!c)
+        return p;
+    p.database = database_of(c);
+    if (!c->is_away) {
+        /* Elsewhere, across a network, it may take any time. */
+        p.is_here = place && !place->may_block &&
+                    in_place_begin(worker_current(), p.database->took_ns[kind]);
+        if (!p.is_here)
+            leave(c, 0);
+    }
+    p.began_ns = clock_monotonic_ns();
+    return p;
+}
+
+void call_pause_end(const struct sqlite_pause *p)
+{
+    uint64_t took_ns;
+
+    if (!p->database)
+        return;
+    took_ns = clock_monotonic_ns() - p->began_ns;
+    p->database->took_ns[p->kind] = took_ns;
+    if (p->is_here) {
+        in_place_end(worker_current());
+        p->database->call.began_ns += took_ns; /* nobody was kept from work */
+    }
 }
 
 int call_busy(void)

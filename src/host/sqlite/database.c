@@ -207,6 +207,8 @@ struct database *database_new(struct guest *g, struct slice path)
         return NULL;
     resource_init(&db->resource, RESOURCE_SQLITE_DB, release);
     db->host = g->host;
+    for (int i = 0; i < SQLITE_PAUSE_KINDS; i++)
+        db->took_ns[i] = UINT64_MAX;
     db->config = config_ref(g->process->config);
     db->account = account_of(g);
     db->path = mem_try_array(char, path.size + 1);

@@ -111,6 +111,9 @@ bool sqlite_vfs_install(void);
 
 int sqlite_error_of(enum file_error e, int otherwise);
 
+/* Has the data of `fd`, a file or a folder in that place, on the disk. */
+enum file_error sqlite_sync(const struct sqlite_place *place, int fd);
+
 /* The index of a write-ahead log, shared by all connections to a file: the functions of
  * sqlite3_io_methods. */
 int sqlite_index_map(sqlite3_file *file, int region, int size, int extend, void volatile **out);
@@ -119,6 +122,21 @@ void sqlite_index_barrier(sqlite3_file *file);
 int sqlite_index_unmap(sqlite3_file *file, int deletes);
 
 /* ---- database.c: connections ---- */
+
+/* What connections wait for again and again, each as long as the last time, more or less. */
+enum sqlite_pause_kind {
+    SQLITE_PAUSE_READ,  /* what is not in the kernel's cache is read from the disk */
+    SQLITE_PAUSE_SYNC,  /* what was written is to be on the disk */
+    SQLITE_PAUSE_NAMES, /* files are made, removed, cut off, closed */
+    SQLITE_PAUSE_KINDS
+};
+
+struct sqlite_pause {
+    struct database *database; /* NULL: of none */
+    enum sqlite_pause_kind kind;
+    bool is_here; /* on the worker */
+    uint64_t began_ns;
+};
 
 /* A piece of work for SQLite. It begins on the worker, on a stack of its own; when it is about to
  * block, or takes long, it goes on on a helper thread, and the process parks. While it waits for
@@ -150,7 +168,8 @@ struct database {
     struct host *host;
     struct config *config; /* the process's; one reference */
     struct sqlite_account *account;
-    struct sqlite_call call; /* a process does one thing at a time */
+    struct sqlite_call call;              /* a process does one thing at a time */
+    uint64_t took_ns[SQLITE_PAUSE_KINDS]; /* the last of each; UINT64_MAX: there was none */
     VEC(struct sqlite_place *) places;
     struct sqlite_file *files; /* main files that are open */
     char *path;                /* as the guest named it; constant */
@@ -218,6 +237,12 @@ void call_close_alone(struct database *db);
 void call_leave_worker(void);
 void call_look_at_clock(void);
 void call_sleep(uint64_t ns);
+
+/* Around a wait for the disk that is short on some machines: goes to a helper thread unless the
+ * last of its kind was short, and the worker has nothing else to do (in_place.h). `place`: of the
+ * file; NULL: it has none. */
+struct sqlite_pause call_pause_begin(const struct sqlite_place *place, enum sqlite_pause_kind kind);
+void call_pause_end(const struct sqlite_pause *p);
 
 /* What SQLite is told of a lock that somebody else has: SQLITE_BUSY, after which it may sleep and
  * try again, or SQLITE_INTERRUPT if nobody waits for the call any more. */

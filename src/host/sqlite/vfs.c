@@ -38,17 +38,15 @@ static void copy_access(struct database *db, const char *path, int fd)
     }
 }
 
-static enum file_error open_named(struct database *db, struct sqlite_file *f, int flags)
+/* Its place is known. */
+static enum file_error open_at_place(struct database *db, struct sqlite_file *f, int flags)
 {
     bool makes = flags & SQLITE_OPEN_CREATE, writes = flags & SQLITE_OPEN_READWRITE;
     const unsigned how = FILE_OPEN_READ | (makes ? FILE_OPEN_CREATE : 0u) |
                          (flags & SQLITE_OPEN_EXCLUSIVE ? FILE_OPEN_EXCLUSIVE : 0u);
     struct file_info info;
-    enum file_error e = sqlite_place_get(db, f->path, &f->place, &f->name);
+    enum file_error e;
 
-    if (e)
-        return e;
-    call_leave_worker();
     if (writes && !f->place->is_read_only) {
         e = file_path_open(f->place->fd, f->name, how | FILE_OPEN_WRITE, &f->fd);
         if (e == FERR_ACCES || e == FERR_ROFS)
@@ -77,6 +75,19 @@ static enum file_error open_named(struct database *db, struct sqlite_file *f, in
         f->syncs_folder = true;
     }
     return FERR_OK;
+}
+
+static enum file_error open_named(struct database *db, struct sqlite_file *f, int flags)
+{
+    enum file_error e = sqlite_place_get(db, f->path, &f->place, &f->name);
+    struct sqlite_pause pause;
+
+    if (e)
+        return e;
+    pause = call_pause_begin(f->place, SQLITE_PAUSE_NAMES);
+    e = open_at_place(db, f, flags);
+    call_pause_end(&pause);
+    return e;
 }
 
 static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename path, sqlite3_file *file, int flags,
@@ -124,19 +135,21 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int syncs_folder)
 {
     struct database *db = sqlite_current();
     const struct sqlite_place *p;
+    struct sqlite_pause pause;
     const char *name;
     enum file_error e;
 
     (void)vfs;
     if (!db || sqlite_place_get(db, path, &p, &name) != FERR_OK || p->is_read_only)
         return SQLITE_IOERR_DELETE;
-    call_leave_worker();
+    pause = call_pause_begin(p, SQLITE_PAUSE_NAMES);
     e = file_path_unlink(p->fd, name);
+    call_pause_end(&pause);
     if (e == FERR_NOENT)
         return SQLITE_IOERR_DELETE_NOENT;
     if (e)
         return SQLITE_IOERR_DELETE;
-    if (syncs_folder && file_sync(p->fd, true))
+    if (syncs_folder && sqlite_sync(p, p->fd))
         return SQLITE_IOERR_DIR_FSYNC;
     return SQLITE_OK;
 }

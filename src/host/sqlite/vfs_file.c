@@ -28,9 +28,19 @@ static bool may_block(const struct sqlite_file *f)
     return f->place && f->place->may_block;
 }
 
+enum file_error sqlite_sync(const struct sqlite_place *place, int fd)
+{
+    const struct sqlite_pause pause = call_pause_begin(place, SQLITE_PAUSE_SYNC);
+    const enum file_error e = file_sync(fd, true);
+
+    call_pause_end(&pause);
+    return e;
+}
+
 static int file_close_(sqlite3_file *file)
 {
     struct sqlite_file *f = of(file);
+    struct sqlite_pause pause;
 
     if (f->is_main) {
         struct sqlite_file **at = &f->database->files;
@@ -39,10 +49,11 @@ static int file_close_(sqlite3_file *file)
             at = &(*at)->next;
         *at = f->next;
     }
-    call_leave_worker();
+    pause = call_pause_begin(f->place, SQLITE_PAUSE_NAMES);
     if (f->deletes_on_close)
         (void)file_path_unlink(f->place->fd, f->name); /* it may be gone already */
     file_close(f->fd);
+    call_pause_end(&pause);
     f->fd = -1;
     sqlite_descriptor_give(f->database->account);
     return SQLITE_OK;
@@ -52,19 +63,20 @@ static int file_read_(sqlite3_file *file, void *data, int size, sqlite3_int64 of
 {
     struct sqlite_file *f = of(file);
     size_t done_size = 0, wanted = (size_t)size;
-    bool cached = true;
 
     if (may_block(f))
         call_leave_worker();
     while (done_size < wanted) {
         const struct file_piece piece = {(uint8_t *)data + done_size, wanted - done_size};
+        const int64_t at = offset + (int64_t)done_size;
         size_t got;
-        enum file_error e = file_read(f->fd, &piece, 1, offset + (int64_t)done_size, cached, &got);
+        enum file_error e = file_read(f->fd, &piece, 1, at, true, &got);
 
-        if (e == FERR_AGAIN && cached) {
-            call_leave_worker(); /* the disk is needed */
-            cached = false;
-            continue;
+        if (e == FERR_AGAIN) { /* the disk is needed */
+            const struct sqlite_pause pause = call_pause_begin(f->place, SQLITE_PAUSE_READ);
+
+            e = file_read(f->fd, &piece, 1, at, false, &got);
+            call_pause_end(&pause);
         }
         if (e)
             return SQLITE_IOERR_READ;
@@ -103,8 +115,12 @@ static int file_write_(sqlite3_file *file, const void *data, int size, sqlite3_i
 
 static int file_truncate_(sqlite3_file *file, sqlite3_int64 size)
 {
-    call_leave_worker();
-    return sqlite_error_of(file_set_size(of(file)->fd, (uint64_t)size), SQLITE_IOERR_TRUNCATE);
+    struct sqlite_file *f = of(file);
+    const struct sqlite_pause pause = call_pause_begin(f->place, SQLITE_PAUSE_NAMES);
+    const enum file_error e = file_set_size(f->fd, (uint64_t)size);
+
+    call_pause_end(&pause);
+    return sqlite_error_of(e, SQLITE_IOERR_TRUNCATE);
 }
 
 static int file_sync_(sqlite3_file *file, int flags)
@@ -114,12 +130,11 @@ static int file_sync_(sqlite3_file *file, int flags)
     (void)flags; /* what is needed to read the data back is always written */
     if (!f->path)
         return SQLITE_OK;
-    call_leave_worker();
-    if (file_sync(f->fd, true))
+    if (sqlite_sync(f->place, f->fd))
         return SQLITE_IOERR_FSYNC;
     if (f->syncs_folder) {
         /* Some file systems cannot, and need not. */
-        (void)file_sync(f->place->fd, true);
+        (void)sqlite_sync(f->place, f->place->fd);
         f->syncs_folder = false;
     }
     return SQLITE_OK;

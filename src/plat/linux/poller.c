@@ -5,6 +5,7 @@
 #include "plat/socket.h"
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -121,6 +122,13 @@ size_t poller_wait(struct poller *p, uint64_t timeout_ns, struct poller_event *e
         used++;
     }
     return used;
+}
+
+bool poller_is_ready(const struct poller *p)
+{
+    struct pollfd fd = {.fd = p->epoll_fd, .events = POLLIN};
+
+    return poll(&fd, 1, 0) > 0;
 }
 
 void poller_wake(struct poller *p)
