@@ -180,6 +180,7 @@ static void tell_wait(struct guest_view *v, const struct process *p)
         return;
     }
     case WAIT_COPY:
+    case WAIT_NET_TURN:
     case WAIT_WASI_YIELD:
     case WAIT_WASI_RANDOM:
         v->wait = "turn";

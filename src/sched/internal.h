@@ -21,7 +21,11 @@
 #define SLOT_RUNS_MAX  16u             /* runs from the slot before the ring gets its turn */
 #define LOOK_SWITCHES  64u /* runs between two looks at wheel, poller and global queue */
 #define LOOK_TIME_NS   (250 * NS_PER_US) /* or this time */
-#define POLL_TIME_NS   (20 * NS_PER_US)  /* looks at the poller are no closer than this */
+#define POLL_BATCH     32u               /* descriptors that one look at the poller tells of */
+#define POLL_TIME_NS   (20 * NS_PER_US)  /* looks at the poller are no closer than this, */
+#define POLL_ENOUGH    8u                /* and if more than so many tasks are ready */
+#define POLL_LATE_NS   NS_PER_MS         /* no closer than this */
+#define BATCH_LEAST    4u                /* ready tasks: see scheduler_has_batch */
 #define SEARCH_TIME_NS                                                                             \
     (50 * NS_PER_US)     /* an idle worker looks for work this long before it sleeps, */
 #define SEARCH_SHARE 16u /* but for no more than one part in so many of its time */

@@ -3,8 +3,6 @@
 #include "sched/internal.h"
 #include <unistd.h>
 
-#define POLL_BATCH 64
-
 /* io->fd is read only: tasks may be using it. */
 static bool open_with(struct io *io, struct scheduler *s, struct worker *w, uintptr_t sides,
                       struct error *err)

@@ -305,6 +305,14 @@ void scheduler_random(struct worker *w, void *data, size_t size)
     }
 }
 
+bool scheduler_has_batch(const struct worker *w)
+{
+    const struct core *c = (const struct core *)w;
+
+    return ring_count(&c->ring) >= BATCH_LEAST &&
+           !atomic_load_explicit(&c->is_busy, memory_order_relaxed);
+}
+
 /* What COUNT of another thread has stored. */
 static uint64_t look(const uint64_t *counter)
 {

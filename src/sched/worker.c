@@ -332,7 +332,11 @@ void core_look(struct core *c, bool after_tick)
     plan_look(c, now, cycles);
     if (atomic_load_explicit(&c->io_count, memory_order_relaxed) > 0 ||
         atomic_load_explicit(&c->io_closed, memory_order_relaxed)) {
-        if (after_tick || now - c->polled_ns >= POLL_TIME_NS) {
+        /* What is ready comes to an end before the next batch is asked for, while it is still in
+         * the cache. */
+        uint64_t pause = ring_count(&c->ring) > POLL_ENOUGH ? POLL_LATE_NS : POLL_TIME_NS;
+
+        if (after_tick || now - c->polled_ns >= pause) {
             c->polled_ns = now;
             core_poll(c, 0);
         }

@@ -29,6 +29,7 @@ enum {
     WAIT_NET_TLS_ACCEPT,               /* see tls.c */
     WAIT_NET_TLS_CONNECT,              /* see tls.c */
     WAIT_NET_UDP,                      /* struct net_udp, udp.h; extra: enum io_direction */
+    WAIT_NET_TURN,                     /* struct net_stream that is to be written to: is ready */
 };
 
 enum net_stream_call { NET_CALL_READ, NET_CALL_PEEK, NET_CALL_WRITE, NET_CALL_FLUSH };

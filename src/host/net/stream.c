@@ -164,6 +164,23 @@ static bool gather(struct guest *g, uint32_t ptr, uint32_t count, struct gathere
     return true;
 }
 
+/* Whether others that are ready go first: their reads together, and then all the writes, are faster
+ * than a read, a write, a read, and so on, for the way through the kernel is long, and what it
+ * needs does not stay in the cache. A write lets them go first once. */
+static bool lets_others_go(struct guest *g, struct net_stream *s)
+{
+    struct process *p = g->process;
+
+    if (p->wait.kind == WAIT_NET_TURN) {
+        wait_end(p);
+        return false;
+    }
+    if (p->wait.kind != WAIT_NONE || !scheduler_has_batch(guest_worker(g)))
+        return false;
+    wait_begin(p, WAIT_NET_TURN, DEADLINE_NEVER, NULL, s);
+    return true;
+}
+
 struct outcome net_stream_write(struct guest *g, const char *function, enum resource_kind kind,
                                 uint64_t id, uint32_t pieces, uint32_t piece_count,
                                 uint32_t opaque_out)
@@ -181,6 +198,8 @@ struct outcome net_stream_write(struct guest *g, const char *function, enum reso
         return guest_trap_in(g, function, UNKNOWN);
     if (what.count == 0)
         return net_ended(g, NET_DONE, opaque_out, 0, NULL);
+    if (lets_others_go(g, s))
+        return guest_yield();
     r = stream_write(s->stream, guest_worker(g), &g->process->task, what.pieces, what.count, &count,
                      &err);
     if (r == NET_WAIT)

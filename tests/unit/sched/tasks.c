@@ -598,3 +598,77 @@ TEST(only_what_a_task_wakes_comes_before_the_others)
     CHECK(core_pick(c) == NULL);
     scheduler_free(s);
 }
+
+/* ---- Batches ---- */
+
+#define MEMBERS 32u
+
+/* All run on one worker, one after another. */
+struct batch {
+    struct task starter, members[MEMBERS];
+    uint32_t left; /* that have not run */
+    uint32_t said; /* how many were told that they are of a batch */
+};
+
+static struct batch *batch;
+
+static enum task_result member_run(struct task *t, struct worker *w)
+{
+    (void)t;
+    batch->left--;
+    if (scheduler_has_batch(w))
+        EXPECT(++batch->said > 0 && batch->left > 0);
+    return TASK_DONE;
+}
+
+static void member_done(struct task *t, struct worker *w)
+{
+    (void)t;
+    if (batch->left == 0)
+        scheduler_stop(w->scheduler);
+}
+
+/* Starts the others on its worker: then they are in its queue. */
+static enum task_result starter_run(struct task *t, struct worker *w)
+{
+    (void)t;
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        task_start(w->scheduler, w, &batch->members[i]);
+    return TASK_PARK;
+}
+
+/* How many were told. */
+static uint32_t run_batch(struct scheduler *s)
+{
+    static const struct task_class starter_class = {starter_run, NULL, NULL};
+    static const struct task_class member_class = {member_run, member_done, NULL};
+    uint32_t said;
+
+    batch = mem_new(struct batch);
+    batch->left = MEMBERS;
+    task_init(&batch->starter, &starter_class);
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        task_init(&batch->members[i], &member_class);
+    task_start(s, NULL, &batch->starter);
+    run_and_free(s);
+    EXPECT(batch->left == 0);
+    said = batch->said;
+    mem_free(batch);
+    return said;
+}
+
+TEST(a_task_with_others_behind_it_is_one_of_a_batch)
+{
+    uint32_t said = 0;
+
+    /* A worker that the system does not run for a while takes its slices for long, and says no. */
+    for (int i = 0; i < 100 && said == 0; i++)
+        said = run_batch(make_workers(1));
+    CHECK(said > 0);
+    CHECK(said < MEMBERS);
+}
+
+TEST(there_are_no_batches_in_seeded_runs)
+{
+    CHECK(run_batch(make_seeded(3)) == 0);
+}
