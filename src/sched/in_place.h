@@ -8,9 +8,10 @@
 #ifndef SCHED_IN_PLACE_H
 #define SCHED_IN_PLACE_H
 
+#include "plat/clock.h"
 #include "sched/scheduler.h"
 
-#define IN_PLACE_MAX_NS 500000ull /* no wait that is expected to be longer */
+#define IN_PLACE_MAX_NS (500 * NS_PER_US) /* no wait that is expected to be longer */
 
 /* Before a system call that may block and will take about `expected_ns` (what the last one took;
  * UINT64_MAX: not known). True: go ahead, and call in_place_end. False: hand it over; always so in

@@ -40,8 +40,9 @@
 #define SLICE_SHARED_NS  (200 * NS_PER_US)
 #define SLICE_TRUSTED_NS (200 * NS_PER_US) /* the cycle counter is believed up to here */
 #define BUSY_TIME_NS                                                                               \
-    (20 * NS_PER_MS)  /* so long after a used-up slice more of them are to be expected, */
-#define BUSY_RUNS 64u /* or for so many slices */
+    (20 * NS_PER_MS)    /* so long after a used-up slice more of them are to be expected, */
+#define BUSY_RUNS   64u /* or for so many slices */
+#define CHECKS_EACH 64u /* runs whose length is looked at after one that was not short */
 #define LONG_RUN_NS                                                                                \
     (250 * NS_PER_US) /* more of a run, though it did not use up its slice, counts as busy too */
 /* A timer of a busy worker that is so late is fired by an idle one, and so late by any other. */
@@ -77,6 +78,7 @@ struct core {
     uint64_t look_ns;       /* when the last one was, by the clock */
     uint64_t looked_cycles; /* and by the counter */
     uint64_t check_cycles;  /* what the counter was when the loop read it last */
+    uint32_t checks_left;   /* so many runs are still looked at one by one */
     uint32_t check_mask;    /* which it does after every run, or (3) after every fourth */
     uint64_t cycles_per_ms; /* measured; a low guess at first */
     uint64_t base_cycles, base_ns;

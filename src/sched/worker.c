@@ -436,7 +436,11 @@ static bool look_is_due(struct core *c)
     if (UNLIKELY(took > c->cycles_per_ms * LONG_RUN_NS / NS_PER_MS) && c->check_mask == 0)
         mark_busy(c, clock_monotonic_ns());
     c->check_cycles = cycles;
-    c->check_mask = took > c->cycles_per_ms / 16 ? 0 : 3;
+    if (took > c->cycles_per_ms / 16)
+        c->checks_left = CHECKS_EACH;
+    else if (c->checks_left > 0)
+        c->checks_left--;
+    c->check_mask = c->checks_left > 0 ? 0 : 3;
     return (int64_t)(cycles - c->look_cycles) > 0;
 }
 

@@ -214,12 +214,6 @@ struct blocker {
     struct prng prng;
 };
 
-struct echo {
-    struct task task;
-    struct timer timer;
-    _Atomic uint32_t asked, answered;
-};
-
 struct stress {
     struct scheduler *scheduler;
     struct blocker blockers[BLOCKERS];
@@ -241,21 +235,6 @@ static enum task_result block(struct task *t, struct worker *w)
     }
     task_wake(w->scheduler, w, t);
     return TASK_PARK;
-}
-
-static enum task_result answer(struct task *t, struct worker *w)
-{
-    struct echo *e = (struct echo *)t;
-
-    (void)w;
-    atomic_store_explicit(&e->answered, atomic_load_explicit(&e->asked, memory_order_acquire),
-                          memory_order_release);
-    return TASK_PARK;
-}
-
-static void echo_fire(struct timer *t, struct worker *w)
-{
-    task_wake(w->scheduler, w, &CONTAINER_OF(t, struct echo, timer)->task);
 }
 
 static void ask(void *arg)
@@ -284,7 +263,6 @@ static void ask(void *arg)
 TEST(workers_that_wait_in_turn_lose_no_wake_and_no_timer)
 {
     static const struct task_class blocker_class = {.run = block};
-    static const struct task_class echo_class = {.run = answer};
     struct stress *all = mem_new(struct stress);
     struct thread driver;
     bool failed;
@@ -295,8 +273,7 @@ TEST(workers_that_wait_in_turn_lose_no_wake_and_no_timer)
         task_init(&all->blockers[i].task, &blocker_class);
         task_start(all->scheduler, NULL, &all->blockers[i].task);
     }
-    task_init(&all->echo.task, &echo_class);
-    timer_init(&all->echo.timer, echo_fire);
+    echo_init(&all->echo);
     task_start(all->scheduler, NULL, &all->echo.task);
     CHECK(thread_create(&driver, "driver", ask, all, NULL));
     EXPECT(scheduler_run(all->scheduler, NULL));

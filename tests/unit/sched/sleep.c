@@ -9,12 +9,6 @@
 
 #define ROUNDS 3000
 
-struct echo {
-    struct task task; /* first */
-    struct timer timer;
-    _Atomic uint32_t asked, answered;
-};
-
 struct driver {
     struct scheduler *scheduler;
     struct echo *echoes;
@@ -22,29 +16,6 @@ struct driver {
     bool by_timer;
     bool failed;
 };
-
-static enum task_result echo_run(struct task *t, struct worker *w)
-{
-    struct echo *e = (struct echo *)t;
-
-    (void)w;
-    atomic_store_explicit(&e->answered, atomic_load_explicit(&e->asked, memory_order_acquire),
-                          memory_order_release);
-    return TASK_PARK;
-}
-
-static void echo_done(struct task *t, struct worker *w)
-{
-    (void)t;
-    (void)w;
-}
-
-static void echo_fire(struct timer *t, struct worker *w)
-{
-    task_wake(w->scheduler, w, &CONTAINER_OF(t, struct echo, timer)->task);
-}
-
-static const struct task_class echo_class = {echo_run, echo_done, NULL};
 
 static void pause_for(uint64_t ns)
 {
@@ -86,10 +57,7 @@ static void ask_from_outside(uint32_t workers, bool by_timer)
     struct thread driver;
 
     for (uint32_t i = 0; i < 3; i++) {
-        task_init(&echoes[i].task, &echo_class);
-        timer_init(&echoes[i].timer, echo_fire);
-        atomic_init(&echoes[i].asked, 0);
-        atomic_init(&echoes[i].answered, 0);
+        echo_init(&echoes[i]);
         task_start(s, NULL, &echoes[i].task);
     }
     CHECK(thread_create(&driver, "driver", drive, &d, NULL));

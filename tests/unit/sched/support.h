@@ -37,4 +37,36 @@ static inline void run_and_free(struct scheduler *s)
     scheduler_free(s);
 }
 
+/* Answers with what it is asked, when it is woken: by task_wake, or by its timer. */
+struct echo {
+    struct task task; /* first */
+    struct timer timer;
+    _Atomic uint32_t asked, answered;
+};
+
+static inline enum task_result echo_run(struct task *t, struct worker *w)
+{
+    struct echo *e = (struct echo *)t;
+
+    (void)w;
+    atomic_store_explicit(&e->answered, atomic_load_explicit(&e->asked, memory_order_acquire),
+                          memory_order_release);
+    return TASK_PARK;
+}
+
+static inline void echo_fire(struct timer *t, struct worker *w)
+{
+    task_wake(w->scheduler, w, &CONTAINER_OF(t, struct echo, timer)->task);
+}
+
+static inline void echo_init(struct echo *e)
+{
+    static const struct task_class class_ = {.run = echo_run};
+
+    task_init(&e->task, &class_);
+    timer_init(&e->timer, echo_fire);
+    atomic_init(&e->asked, 0);
+    atomic_init(&e->answered, 0);
+}
+
 #endif
