@@ -22,6 +22,8 @@ static void push(struct scheduler *s, struct worker *w, struct task *t, bool is_
 void task_start(struct scheduler *s, struct worker *w, struct task *t)
 {
     ASSERT(atomic_load_explicit(&t->state, memory_order_relaxed) == TASK_NEW);
+    if (w)
+        t->worker = w->index;
     atomic_store_explicit(&t->state, TASK_QUEUED, memory_order_release);
     push(s, w, t, false);
 }

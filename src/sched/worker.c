@@ -253,7 +253,8 @@ static void mark_busy(struct core *c, uint64_t now)
     if (atomic_load_explicit(&c->is_busy, memory_order_relaxed))
         return;
     atomic_store_explicit(&c->is_busy, true, memory_order_relaxed);
-    if (c->pub.scheduler->is_shared) /* somebody shall look after our timers */
+    c->alarm_ns = c->alarm_for_ns = DEADLINE_NEVER; /* of the last time */
+    if (c->pub.scheduler->is_shared)                /* somebody shall look after our timers */
         core_notify_if_idle(c);
 }
 
@@ -360,7 +361,12 @@ static void run_task(struct core *c, struct task *t)
     bool is_short;
 
 again:
-    t->worker = c->pub.index;
+    if (UNLIKELY(t->worker != c->pub.index)) {
+        /* If slices are long where it comes from, this one is going to be. */
+        if (atomic_load_explicit(&s->cores[t->worker].is_busy, memory_order_relaxed))
+            mark_busy(c, clock_monotonic_ns());
+        t->worker = c->pub.index;
+    }
     c->pub.current = t;
     c->pub.tick = 0;
     COUNT(c->stats.runs, 1);
